@@ -1,0 +1,39 @@
+"""What can be wrong with a user's input, said so that it can be mended."""
+
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """Bad input. The message says what is wrong, where, what was expected and how to mend it.
+
+    The command line prints it as one line and exits with 1; nothing else is shown.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of a check.
+
+    where: the path (and frame or id) that it concerns.
+    expected, got: what the format asks for and what is there.
+    mend: what the user can do about it.
+    warning: True where the result is still defined (a missing frame scores as empty), False for an error.
+    """
+
+    where: str
+    expected: str
+    got: str
+    mend: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        level = "warning" if self.warning else "error"
+        return f"{level}: {self.where}: expected {self.expected}, got {self.got}. {self.mend}"
+
+
+def raise_first(problems: list[Problem]) -> None:
+    """Raise a UserError for the first error in the list, naming how many more there are."""
+    errors = [p for p in problems if not p.warning]
+    if errors:
+        more = f" (and {len(errors) - 1} more; `vipbench check` lists all)" if len(errors) > 1 else ""
+        raise UserError(str(errors[0]).removeprefix("error: ") + more)

@@ -1,0 +1,85 @@
+"""Pixels from and to image files: the only place that opens them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vipbench.errors import UserError
+from vipbench.types import Ids
+
+LABEL_MODES = {"1", "L", "P", "I;16"}
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (UnidentifiedImageError, OSError) as error:
+        raise UserError(f"{path}: not a readable image ({error}). Write or copy the file again") from None
+
+
+def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
+    try:
+        return np.asarray(image)
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"{path}: truncated or damaged image ({error}). Write or copy it again") from None
+
+
+def probe(path: Path) -> tuple[str, tuple[int, int]]:
+    """(Pillow mode, (height, width)) from the header alone. Raises UserError if it is no image."""
+    with _open(path) as image:
+        return image.mode, (image.height, image.width)
+
+
+def read_ids(path: Path) -> Ids:
+    """The ids of a label PNG as uint16 [H, W]: bilevel, gray, palette (indices, not colours) or 16 bit.
+
+    Raises UserError for a missing or damaged file and for colour images, which carry no ids.
+    """
+    with _open(path) as image:
+        if image.mode not in LABEL_MODES:
+            raise UserError(
+                f"{path}: expected a label PNG (palette, gray or bilevel), got mode {image.mode}. "
+                "Save the ids themselves, not their colours"
+            )
+        return _pixels(path, image).astype(np.uint16)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """A photo as uint8 RGB [H, W, 3], 0..255. Raises UserError for a missing or damaged file."""
+    with _open(path) as image:
+        try:
+            return np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise UserError(f"{path}: truncated or damaged image ({error}). Copy it again") from None
+
+
+def palette() -> NDArray[np.uint8]:
+    """The PASCAL VOC colours, uint8 [256, 3]: bits 3j, 3j+1, 3j+2 of an id are bit 7-j of R, G, B."""
+    ids = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for j in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((ids >> (3 * j + channel) & 1) << (7 - j)).astype(np.uint8)
+    return colours
+
+
+def write_ids(path: Path, ids: Ids, colours: bool = True) -> None:
+    """Write ids [H, W] as PNG: 8 bit up to 255 (PASCAL palette, or gray without colours), else 16 bit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ids.max(initial=0) > 255:
+        Image.fromarray(ids).save(path, "PNG")
+        return
+    image = Image.fromarray(ids.astype(np.uint8))
+    if colours:
+        image.putpalette(palette().tobytes())
+    image.save(path, "PNG")
+
+
+def write_image(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Write uint8 RGB [H, W, 3] in the format of the file's ending; JPEG at quality 95."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rgb).save(path, quality=95) if path.suffix == ".jpg" else Image.fromarray(rgb).save(path)

@@ -1,0 +1,158 @@
+"""The values that every layer shares: addresses of frames, and what is in their pixels.
+
+Frozen, and free of any reading or writing. Array axes are always [H, W]; boxes are (y1, x1, y2, x2)
+in pixels of the frame with y2 and x2 exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.uint16]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One row of a SegmentMap: the segment that owns the pixels `ids == id`.
+
+    id: 1..65535. category: class id (1 where there is a single class). human: id of the person it
+    belongs to, 0 if none. score: confidence, higher is better. box: the detector's box, if any.
+    """
+
+    id: int
+    category: int = 1
+    human: int = 0
+    score: float = 1.0
+    box: Box | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentMap:
+    """An id image and a row for each id: disjoint segments of one frame.
+
+    ids: uint16 [H, W], 0 = background. segments: in file order; an id may lack pixels and pixels may
+    lack a row, both of which `check` reports. A map of plain class ids has no rows at all.
+    """
+
+    ids: Ids
+    segments: tuple[Segment, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ids.dtype != np.uint16 or self.ids.ndim != 2:
+            raise TypeError(f"ids must be uint16 [H, W], got {self.ids.dtype} {list(self.ids.shape)}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.ids.shape
+
+    @classmethod
+    def of(cls, ids: Ids, void: int | None = None) -> SegmentMap:
+        """A map with a plain row for every id that has pixels, background and void left out."""
+        present = np.flatnonzero(np.bincount(ids.ravel()))
+        return cls(ids, tuple(Segment(int(i)) for i in present if i not in (0, void)))
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> SegmentMap:
+        """All background."""
+        return cls(np.zeros(size, np.uint16))
+
+
+@dataclass(frozen=True, eq=False)
+class Parsing:
+    """What is in one frame, layer by layer; a layer that the task does not have is None.
+
+    category: class id of every pixel (VIP 0..19), no rows. human: persons. part: part instances, each
+    row with its class as category and its person as human. object: objects of any kind (DAVIS).
+    All layers have the same size.
+    """
+
+    category: SegmentMap | None = None
+    human: SegmentMap | None = None
+    part: SegmentMap | None = None
+    object: SegmentMap | None = None
+
+    def layer(self, name: str) -> SegmentMap:
+        """The named layer. Raises KeyError where this parsing lacks it."""
+        found = getattr(self, name, None)
+        if not isinstance(found, SegmentMap):
+            raise KeyError(f"this parsing has no layer {name!r}")
+        return found
+
+    @classmethod
+    def empty(cls, size: tuple[int, int], layers: Sequence[str]) -> Parsing:
+        """Nothing but background in each of the layers."""
+        return cls(**{name: SegmentMap.empty(size) for name in layers})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The address of one frame.
+
+    name: as the files call it ("00000", "000000000026"). index: position in the source video, 0-based,
+    so that gaps between the frames at hand are visible. annotated: True if its ground truth counts.
+    """
+
+    video: str
+    name: str
+    index: int
+    image: Path
+    annotated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """The address of one video: its frames in time order, annotated or not."""
+
+    id: str
+    split: str
+    frames: tuple[Frame, ...]
+
+    @property
+    def annotated(self) -> tuple[Frame, ...]:
+        """The frames whose ground truth counts."""
+        return tuple(f for f in self.frames if f.annotated)
+
+
+class Dataset(Protocol):
+    """Ground truth and which frames count. A class with these members is a data set plug-in.
+
+    layers: the layers that `read` fills and that a method must predict. classes: name of each class id,
+    background first. void: the id of unlabelled pixels in the category or object layer, None if there is
+    none. protocols: names of the protocols that score it, in the order they are reported. layout: the
+    prediction folder format that `run` writes. splits: every split, the default one first.
+    """
+
+    name: str
+    version: str
+    layers: tuple[str, ...]
+    classes: tuple[str, ...]
+    void: int | None
+    protocols: tuple[str, ...]
+    layout: str
+    splits: tuple[str, ...]
+
+    def videos(self, split: str) -> Sequence[Video]:
+        """The videos of a split in the order of its list. Raises UserError for a missing list."""
+
+    def read(self, frame: Frame) -> Parsing:
+        """The ground truth of an annotated frame. Raises UserError for an unreadable file."""
+
+
+class Method(Protocol):
+    """Anything that parses a video. A factory `(dataset, **options) -> Method` is a method plug-in."""
+
+    name: str
+
+    def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
+        """Yield the parsing of every annotated frame, in time order, at the frame's own size.
+
+        Streaming: what is kept between frames does not grow with the length of the video.
+        """
