@@ -31,6 +31,17 @@ class Problem:
         return f"{level}: {self.where}: expected {self.expected}, got {self.got}. {self.mend}"
 
 
+class ProblemError(UserError):
+    """A UserError that is one finding: reading stops at it, a check lists it among the others."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return str(self.problem).removeprefix("error: ")
+
+
 def raise_first(problems: list[Problem]) -> None:
     """Raise a UserError for the first error in the list, naming how many more there are."""
     errors = [p for p in problems if not p.warning]

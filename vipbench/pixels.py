@@ -6,26 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from vipbench.errors import UserError
+from vipbench.errors import Problem, ProblemError
 from vipbench.types import Ids
 
 LABEL_MODES = {"1", "L", "P", "I;16"}
+
+
+def _fault(path: Path, expected: str, got: str, mend: str) -> ProblemError:
+    return ProblemError(Problem(str(path), expected, got, mend))
 
 
 def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{path}: not a readable image ({error}). Write or copy the file again") from None
+        raise _fault(path, "an image file", "nothing: no such file", "Write or copy it there") from None
+    except UnidentifiedImageError:
+        raise _fault(path, "an image", "a file that is none", "Write or copy it again") from None
+    except OSError as error:
+        raise _fault(path, "an image", f"{error.strerror or error}", "Write or copy it again") from None
+
+
+def _damaged(path: Path, error: Exception) -> ProblemError:
+    return _fault(path, "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again")
 
 
 def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
     try:
         return np.asarray(image)
     except (OSError, SyntaxError) as error:
-        raise UserError(f"{path}: truncated or damaged image ({error}). Write or copy it again") from None
+        raise _damaged(path, error) from None
 
 
 def probe(path: Path) -> tuple[str, tuple[int, int]]:
@@ -41,9 +51,11 @@ def read_ids(path: Path) -> Ids:
     """
     with _open(path) as image:
         if image.mode not in LABEL_MODES:
-            raise UserError(
-                f"{path}: expected a label PNG (palette, gray or bilevel), got mode {image.mode}. "
-                "Save the ids themselves, not their colours"
+            raise _fault(
+                path,
+                "a label PNG (palette, gray or bilevel)",
+                f"mode {image.mode}",
+                "Save the ids themselves, not their colours",
             )
         return _pixels(path, image).astype(np.uint16)
 
@@ -54,7 +66,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         try:
             return np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError) as error:
-            raise UserError(f"{path}: truncated or damaged image ({error}). Copy it again") from None
+            raise _damaged(path, error) from None
 
 
 def palette() -> NDArray[np.uint8]:

@@ -1,0 +1,79 @@
+"""Numbers from text files: the only place that parses them, and compares them with the pixels."""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from vipbench.errors import Problem, ProblemError
+from vipbench.types import SegmentMap
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 text file, blank ones at its end left out. Raises UserError if unreadable."""
+    try:
+        return path.read_text("utf-8").rstrip().splitlines()
+    except FileNotFoundError:
+        raise ProblemError(
+            Problem(str(path), "a text file", "nothing: no such file", "Put it there")
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProblemError(Problem(str(path), "a text file", f"{error}", "Write or copy it again")) from None
+
+
+def read_rows(path: Path, *forms: str) -> list[list[float]]:
+    """The rows of a text file of numbers, whole numbers where the form says so.
+
+    forms: the row formats that are allowed, as printf writes them ("%d %f"); they differ in length.
+    Raises UserError naming file and line for anything else, NaN and infinity included.
+    """
+    return [_row(f"{path}:{number}", line, forms) for number, line in enumerate(read_lines(path), 1)]
+
+
+def _row(where: str, line: str, forms: tuple[str, ...]) -> list[float]:
+    fields = line.split()
+    for kinds in (form.split() for form in forms):
+        if len(kinds) == len(fields):
+            try:
+                return [_number(*pair) for pair in zip(kinds, fields, strict=True)]
+            except ValueError:
+                break
+    expected = " or ".join(f"a row {form!r}" for form in forms)
+    raise ProblemError(Problem(where, expected, repr(line), "Write plain numbers separated by blanks"))
+
+
+def _number(kind: str, field: str) -> float:
+    if kind == "%d":
+        return int(field)
+    value = float(field)
+    if not math.isfinite(value):
+        raise ValueError(field)
+    return value
+
+
+def row_problems(where: str, found: SegmentMap, classes: int) -> list[Problem]:
+    """Rows without pixels, pixels without a row, ids with several rows, rows of a class outside 1..classes-1."""
+    present = set(np.flatnonzero(np.bincount(found.ids.ravel())).tolist()) - {0}
+    rows = Counter(segment.id for segment in found.segments)
+    mend = "Write a row for each id that has pixels, and no other"
+    problems = [
+        Problem(f"{where}: id {i}", "pixels of the id that has a row", "a row without pixels", mend)
+        for i in sorted(rows.keys() - present)
+    ]
+    problems += [
+        Problem(f"{where}: id {i}", "a row for each id that has pixels", "pixels without a row", mend)
+        for i in sorted(present - rows.keys())
+    ]
+    problems += [
+        Problem(f"{where}: id {i}", "one row", f"{count} rows", mend)
+        for i, count in rows.items()
+        if count > 1
+    ]
+    return problems + [
+        Problem(
+            f"{where}: id {s.id}", f"a class in 1..{classes - 1}", f"class {s.category}", "Correct the row"
+        )
+        for s in found.segments
+        if not 0 < s.category < classes
+    ]
