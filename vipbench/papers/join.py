@@ -1,0 +1,97 @@
+"""Records beside a published table: which line a Record belongs to, and where a difference means anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vipbench.papers import ABSENT, Column, PaperTable, Row
+from vipbench.records import Record
+from vipbench.registry import label
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method's number in one column, in the paper's unit; None: not measured. paper: as printed."""
+
+    column: Column
+    ours: float | None
+    paper: str
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method: a row of the paper, a Record, or both."""
+
+    name: str
+    row: Row | None
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table for Records that were scored on the same videos.
+
+    videos: their ids, sorted. older: how many Records are left out for a newer one of the same method.
+    """
+
+    table: PaperTable
+    dataset: str
+    split: str
+    videos: tuple[str, ...]
+    lines: tuple[Line, ...]
+    older: int = 0
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the data are the paper's own."""
+        ours = (self.dataset, self.split, len(self.videos))
+        return ours == (self.table.dataset, self.table.split, self.table.videos)
+
+    @property
+    def records(self) -> list[Record]:
+        """The Records shown, in the order of the lines."""
+        return [line.record for line in self.lines if line.record]
+
+    def cells(self, line: Line) -> Iterator[Cell]:
+        """The line's cells, one a column."""
+        printed = line.row.values if line.row else [ABSENT] * len(self.table.columns)
+        for column, paper in zip(self.table.columns, printed, strict=True):
+            ours = column.of(line.record) if line.record else None
+            known = ours is not None and paper != ABSENT and self.comparable
+            yield Cell(column, ours, paper, ours - float(paper) if known and ours is not None else None)
+
+
+def blocks(records: Iterable[Record], table: PaperTable, dataset: str | None = None) -> list[Block]:
+    """The blocks of a table, the paper's own data first; one without Records where none fits.
+
+    dataset: only Records of this data set.
+    """
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Record]] = {}
+    for record in records:
+        if table.fits(record) and dataset in (None, record.dataset):
+            groups.setdefault((record.dataset, record.split, _videos(record)), []).append(record)
+    if not groups:
+        groups[(dataset or table.dataset, "", ())] = []
+    found = [_block(table, *key, group) for key, group in groups.items()]
+    return sorted(found, key=lambda b: (not b.comparable, b.dataset, b.split, -len(b.videos), b.videos))
+
+
+def _videos(record: Record) -> tuple[str, ...]:
+    scopes = {s.scope for s in record.scores if s.scope != "all" and not s.scope.startswith("class:")}
+    return tuple(sorted({re.split("[#/]", scope)[0] for scope in scopes}))
+
+
+def _block(
+    table: PaperTable, dataset: str, split: str, videos: tuple[str, ...], records: list[Record]
+) -> Block:
+    """The paper's rows in print order, then the other methods by name; of several Records the newest."""
+    newest: dict[tuple[bool, str], Record] = {}
+    for record in sorted(records, key=lambda r: r.provenance.created):
+        row = next((r for r in table.rows if r.matches(record)), None)
+        newest[(True, row.name) if row else (False, label(record.method, record.options))] = record
+    lines = [Line(row.name, row, newest.get((True, row.name))) for row in table.rows]
+    lines += [Line(name, None, newest[printed, name]) for printed, name in sorted(newest) if not printed]
+    return Block(table, dataset, split, videos, tuple(lines), len(records) - len(newest))
