@@ -34,9 +34,9 @@ class Problem:
 class ProblemError(UserError):
     """A UserError that is one finding: reading stops at it, a check lists it among the others."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    def __init__(self, where: str, expected: str, got: str, mend: str) -> None:
+        super().__init__(where, expected, got, mend)
+        self.problem = Problem(where, expected, got, mend)
 
     def __str__(self) -> str:
         return str(self.problem).removeprefix("error: ")

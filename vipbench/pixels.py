@@ -6,29 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from vipbench.errors import Problem, ProblemError
+from vipbench.errors import ProblemError
 from vipbench.types import Ids
 
 LABEL_MODES = {"1", "L", "P", "I;16"}
-
-
-def _fault(path: Path, expected: str, got: str, mend: str) -> ProblemError:
-    return ProblemError(Problem(str(path), expected, got, mend))
 
 
 def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except FileNotFoundError:
-        raise _fault(path, "an image file", "nothing: no such file", "Write or copy it there") from None
+        raise ProblemError(
+            str(path), "an image file", "nothing: no such file", "Write or copy it there"
+        ) from None
     except UnidentifiedImageError:
-        raise _fault(path, "an image", "a file that is none", "Write or copy it again") from None
+        raise ProblemError(str(path), "an image", "a file that is none", "Write or copy it again") from None
     except OSError as error:
-        raise _fault(path, "an image", f"{error.strerror or error}", "Write or copy it again") from None
+        raise ProblemError(
+            str(path), "an image", f"{error.strerror or error}", "Write or copy it again"
+        ) from None
 
 
 def _damaged(path: Path, error: Exception) -> ProblemError:
-    return _fault(path, "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again")
+    return ProblemError(
+        str(path), "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again"
+    )
 
 
 def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
@@ -51,8 +53,8 @@ def read_ids(path: Path) -> Ids:
     """
     with _open(path) as image:
         if image.mode not in LABEL_MODES:
-            raise _fault(
-                path,
+            raise ProblemError(
+                str(path),
                 "a label PNG (palette, gray or bilevel)",
                 f"mode {image.mode}",
                 "Save the ids themselves, not their colours",

@@ -19,7 +19,7 @@ def read_lines(path: Path) -> list[str]:
             Problem(str(path), "a text file", "nothing: no such file", "Put it there")
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ProblemError(Problem(str(path), "a text file", f"{error}", "Write or copy it again")) from None
+        raise ProblemError(str(path), "a text file", f"{error}", "Write or copy it again") from None
 
 
 def read_rows(path: Path, *forms: str) -> list[list[float]]:
@@ -40,7 +40,7 @@ def _row(where: str, line: str, forms: tuple[str, ...]) -> list[float]:
             except ValueError:
                 break
     expected = " or ".join(f"a row {form!r}" for form in forms)
-    raise ProblemError(Problem(where, expected, repr(line), "Write plain numbers separated by blanks"))
+    raise ProblemError(where, expected, repr(line), "Write plain numbers separated by blanks")
 
 
 def _number(kind: str, field: str) -> float:
@@ -52,28 +52,15 @@ def _number(kind: str, field: str) -> float:
     return value
 
 
-def row_problems(where: str, found: SegmentMap, classes: int) -> list[Problem]:
-    """Rows without pixels, pixels without a row, ids with several rows, rows of a class outside 1..classes-1."""
+def row_problems(where: str, found: SegmentMap, classes: int = 65536) -> list[Problem]:
+    """Where the rows of a map do not match its pixels, and rows of a class outside 1..classes-1."""
     present = set(np.flatnonzero(np.bincount(found.ids.ravel())).tolist()) - {0}
     rows = Counter(segment.id for segment in found.segments)
-    mend = "Write a row for each id that has pixels, and no other"
-    problems = [
-        Problem(f"{where}: id {i}", "pixels of the id that has a row", "a row without pixels", mend)
-        for i in sorted(rows.keys() - present)
-    ]
-    problems += [
-        Problem(f"{where}: id {i}", "a row for each id that has pixels", "pixels without a row", mend)
-        for i in sorted(present - rows.keys())
-    ]
-    problems += [
-        Problem(f"{where}: id {i}", "one row", f"{count} rows", mend)
-        for i, count in rows.items()
-        if count > 1
-    ]
-    return problems + [
-        Problem(
-            f"{where}: id {s.id}", f"a class in 1..{classes - 1}", f"class {s.category}", "Correct the row"
-        )
-        for s in found.segments
-        if not 0 < s.category < classes
-    ]
+    outside = [s for s in found.segments if not 0 < s.category < classes]
+    one = "one row for each id that has pixels"
+    findings = [(i, one, "a row without pixels") for i in sorted(rows.keys() - present)]
+    findings += [(i, one, "pixels without a row") for i in sorted(present - rows.keys())]
+    findings += [(i, one, f"{count} rows") for i, count in rows.items() if count > 1]
+    findings += [(s.id, f"a class in 1..{classes - 1}", f"class {s.category}") for s in outside]
+    mend = "Write image and rows from the same ids"
+    return [Problem(f"{where}: id {i}", expected, got, mend) for i, expected, got in findings]

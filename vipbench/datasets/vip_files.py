@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vipbench.errors import Problem, ProblemError, UserError
+from vipbench.errors import ProblemError, UserError
 from vipbench.rows import read_lines
 
 HOMES = ("", "Annotations", "VIP_Fine", "VIP_Fine/Annotations", "VIP_Sequence")
@@ -106,7 +106,5 @@ def _numbered(folder: Path) -> dict[int, Path]:
 def _address(path: Path, number: int, line: str) -> tuple[str, str]:
     video, _, name = line.strip().rpartition("/")
     if not video or not name.isdecimal():
-        raise ProblemError(
-            Problem(f"{path}:{number}", "<video>/<frame number>", repr(line), "Unpack the lists again")
-        )
+        raise ProblemError(f"{path}:{number}", "<video>/<frame number>", repr(line), "Unpack the lists again")
     return video, name
