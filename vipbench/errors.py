@@ -1,6 +1,7 @@
 """What can be wrong with a user's input, said so that it can be mended."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -34,9 +35,9 @@ class Problem:
 class ProblemError(UserError):
     """A UserError that is one finding: reading stops at it, a check lists it among the others."""
 
-    def __init__(self, where: str, expected: str, got: str, mend: str) -> None:
+    def __init__(self, where: str | Path, expected: str, got: str, mend: str) -> None:
         super().__init__(where, expected, got, mend)
-        self.problem = Problem(where, expected, got, mend)
+        self.problem = Problem(str(where), expected, got, mend)
 
     def __str__(self) -> str:
         return str(self.problem).removeprefix("error: ")

@@ -16,20 +16,16 @@ def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except FileNotFoundError:
-        raise ProblemError(
-            str(path), "an image file", "nothing: no such file", "Write or copy it there"
-        ) from None
+        raise ProblemError(path, "an image file", "nothing: no such file", "Write or copy it there") from None
     except UnidentifiedImageError:
-        raise ProblemError(str(path), "an image", "a file that is none", "Write or copy it again") from None
+        raise ProblemError(path, "an image", "a file that is none", "Write or copy it again") from None
     except OSError as error:
-        raise ProblemError(
-            str(path), "an image", f"{error.strerror or error}", "Write or copy it again"
-        ) from None
+        raise ProblemError(path, "an image", f"{error.strerror or error}", "Write or copy it again") from None
 
 
 def _damaged(path: Path, error: Exception) -> ProblemError:
     return ProblemError(
-        str(path), "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again"
+        path, "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again"
     )
 
 
@@ -54,7 +50,7 @@ def read_ids(path: Path) -> Ids:
     with _open(path) as image:
         if image.mode not in LABEL_MODES:
             raise ProblemError(
-                str(path),
+                path,
                 "a label PNG (palette, gray or bilevel)",
                 f"mode {image.mode}",
                 "Save the ids themselves, not their colours",

@@ -15,11 +15,9 @@ def read_lines(path: Path) -> list[str]:
     try:
         return path.read_text("utf-8").rstrip().splitlines()
     except FileNotFoundError:
-        raise ProblemError(
-            Problem(str(path), "a text file", "nothing: no such file", "Put it there")
-        ) from None
+        raise ProblemError(path, "a text file", "nothing: no such file", "Put it there") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ProblemError(str(path), "a text file", f"{error}", "Write or copy it again") from None
+        raise ProblemError(path, "a text file", f"{error}", "Write or copy it again") from None
 
 
 def read_rows(path: Path, *forms: str) -> list[list[float]]:
