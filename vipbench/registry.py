@@ -145,7 +145,8 @@ def _value(key: str, text: str, annotation: Any) -> Any:
 def _choices(annotation: Any) -> list[_Choice]:
     """The ways to read a text as the annotated type, tried in order."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return [choice for part in get_args(annotation) for choice in _choices(part)]
+        parts = sorted(get_args(annotation), key=lambda part: part is str)  # any text is a str: try it last
+        return [choice for part in parts for choice in _choices(part)]
     if get_origin(annotation) is Literal:
         texts = {str(value): value for value in get_args(annotation)}
         return [_Choice(" or ".join(texts), texts.__getitem__)]

@@ -1,0 +1,139 @@
+"""Method x videos -> prediction folder: streaming, timed, resumed after a kill, never half a video.
+
+A video's frames are written below `<out>/.vipbench/tmp`, its folder is renamed into place, and a line in
+`<out>/.vipbench/done.jsonl` with the hash of its files says that it is whole. A later run keeps the videos
+whose line holds and makes the others again, from their first frame.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vipbench import registry, runstate
+from vipbench.errors import UserError
+from vipbench.parallel import each
+from vipbench.pixels import probe
+from vipbench.runstate import Done
+from vipbench.specs import DatasetSpec, MethodSpec, select
+from vipbench.timing import stage, stopwatch
+from vipbench.types import Dataset, Frame, Method, Parsing, Video
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being worked on, how many frames are done, and of how many."""
+
+
+def run(
+    method: MethodSpec,
+    data: DatasetSpec,
+    split: str,
+    out: Path,
+    jobs: int = 1,
+    sequences: tuple[str, ...] | None = None,
+    progress: Progress | None = None,
+) -> list[Done]:
+    """Predict the videos of a split into the folder `out`; what an earlier run finished there is kept.
+
+    Returns a line for every video asked for, in data-set order. Raises UserError for anything that the user
+    can mend, then nothing is written: unknown names and options, an `out` that another run works on, that
+    holds other files, or that was made with other settings.
+    """
+    work = _Work(method, data, out)
+    videos = select(work.dataset, split, sequences)
+    settings = runstate.settings(method, data, work.dataset, split, work.method)
+    with runstate.claimed(out, settings):
+        done = {line.video: line for line in runstate.finished(out)}
+        todo = [video for video in videos if video.id not in done]
+        for video in todo:
+            shutil.rmtree(out / video.id, ignore_errors=True)
+        count = _Count(progress, sum(len(v.annotated) for v in videos))
+        count.add("resumed", sum(len(v.annotated) for v in videos if v.id in done))
+        work.tick = count.add if jobs == 1 else None
+        for line in each(work, todo, jobs):
+            runstate.publish(out, line)
+            done[line.video] = line
+            count.add(line.video, line.frames if jobs > 1 else 0)
+    return [done[video.id] for video in videos]
+
+
+class _Count:
+    """Counts frames for a progress display."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def add(self, what: str, frames: int) -> None:
+        self.done += frames
+        if self.progress is not None:
+            self.progress(what, self.done, self.total)
+
+
+@dataclass
+class _Work:
+    """Predicts one video into the folder of unfinished videos. Pickled as names: a worker builds its own."""
+
+    spec: MethodSpec
+    data: DatasetSpec
+    out: Path
+    tick: Callable[[str, int], None] | None = None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return self.data.open()
+
+    @cached_property
+    def method(self) -> Method:
+        return self.spec.build(self.dataset)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Work, (self.spec, self.data, self.out)
+
+    def __call__(self, video: Video) -> Done:
+        home = runstate.temporary(self.out)
+        folder = registry.load("folders", self.dataset.layout)(home)
+        start = time.perf_counter()
+        with stopwatch() as watch:
+            for frame, parsing in _checked(self.spec.name, self.method, self.dataset, video):
+                with stage("write"):
+                    folder.write(video.id, frame.name, parsing)
+                if self.tick is not None:
+                    self.tick(video.id, 1)
+        seconds = time.perf_counter() - start
+        sha256 = runstate.hash_files(home / video.id)
+        return Done(video.id, len(video.annotated), sha256, seconds, watch.seconds)
+
+
+def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Iterator[tuple[Frame, Parsing]]:
+    """What the method yields, if it keeps to the contract of Method.predict."""
+    expected = iter(video.annotated)
+    for frame, parsing in method.predict(video):
+        wanted = next(expected, None)
+        if frame != wanted:
+            raise UserError(
+                f"method {name!r}: {_named(wanted)} of {video.id} is due, it yielded {frame.name}"
+            )
+        _check_layers(name, dataset, frame, parsing)
+        yield frame, parsing
+    wanted = next(expected, None)
+    if wanted is not None:
+        raise UserError(f"method {name!r}: ended before {_named(wanted)} of {video.id}. Yield every frame")
+
+
+def _named(frame: Frame | None) -> str:
+    return "no further frame" if frame is None else f"frame {frame.name}"
+
+
+def _check_layers(name: str, dataset: Dataset, frame: Frame, parsing: Parsing) -> None:
+    size = probe(frame.image)[1] if frame.image.is_file() else None
+    for layer in dataset.layers:
+        found = getattr(parsing, layer)
+        where = f"method {name!r}: {frame.video}/{frame.name}, layer {layer!r}"
+        if found is None:
+            raise UserError(f"{where}: expected a SegmentMap, got None. Predict all of {dataset.layers}")
+        if size is not None and found.size != size:
+            raise UserError(f"{where}: expected the frame's size {size}, got {found.size}")

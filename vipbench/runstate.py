@@ -1,0 +1,165 @@
+"""What a prediction folder knows of its making: `<folder>/.vipbench/run.json` and `done.jsonl`."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vipbench import provenance
+from vipbench.atomic import write_text
+from vipbench.errors import UserError
+from vipbench.specs import DatasetSpec, MethodSpec
+from vipbench.types import Dataset, Method
+from vipbench.version import __version__
+
+STATE = ".vipbench"
+COMPARED = (
+    "method",
+    "options",
+    "source",
+    "dataset",
+    "dataset_options",
+    "dataset_version",
+    "split",
+    "version",
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished video. frames: how many were predicted. sha256: over its files' names and bytes.
+
+    seconds: wall time from first frame to last. timing: of it, seconds by stage.
+    """
+
+    video: str
+    frames: int
+    sha256: str
+    seconds: float
+    timing: dict[str, float]
+
+
+def settings(
+    method: MethodSpec, data: DatasetSpec, dataset: Dataset, split: str, built: Method
+) -> dict[str, Any]:
+    """The content of run.json: what decides the predictions (COMPARED) and where they were made."""
+    return {
+        "method": method.name,
+        "options": method.options,
+        "source": method.source(),
+        "dataset": data.name,
+        "dataset_options": data.options,
+        "dataset_version": dataset.version,
+        "split": split,
+        "version": __version__,
+        "data": str(data.root.resolve()),
+        "git": provenance.git_commit(),
+        "command": provenance.command(),
+        "created": provenance.now(),
+        "device": provenance.device(str(getattr(built, "device", "")) or None),
+    }
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """The content of run.json, None if `run` did not make the folder. Raises UserError if damaged."""
+    path = folder / STATE / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged ({error}). Delete {folder / STATE}, or make the folder again"
+        ) from None
+    return dict(found)
+
+
+@contextmanager
+def claimed(out: Path, wanted: dict[str, Any]) -> Iterator[None]:
+    """Hold the folder `out` for a run with these settings; the kernel lets go of it if the process dies.
+
+    Raises UserError, and writes nothing, if another run works on it, or it holds something else.
+    """
+    _agree(out, wanted)
+    state = out / STATE
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(
+                f"{out}: run {lock.read().strip()} works on it. Wait, or choose another --out"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"(process {os.getpid()})")
+        lock.flush()
+        _agree(out, wanted)
+        shutil.rmtree(state / "tmp", ignore_errors=True)
+        if not (state / "run.json").exists():
+            write_text(state / "run.json", json.dumps(wanted, indent=1) + "\n")
+        yield
+        shutil.rmtree(state / "tmp", ignore_errors=True)
+
+
+def _agree(out: Path, wanted: dict[str, Any]) -> None:
+    found = read_settings(out)
+    if found is None:
+        strangers = [path for path in out.iterdir() if path.name != STATE] if out.is_dir() else []
+        if strangers or (out.exists() and not out.is_dir()):
+            raise UserError(f"{out}: holds files that `run` did not make. Choose another --out")
+        return
+    for key in COMPARED:
+        if found.get(key) != wanted[key]:
+            raise UserError(
+                f"{out}: was made with {key} {found.get(key)!r}, now it is {wanted[key]!r}. "
+                "Delete the folder, or choose another --out"
+            )
+
+
+def finished(folder: Path) -> list[Done]:
+    """The finished videos whose files are still what they were; a last line cut by a kill does not count."""
+    return [done for done in lines(folder) if hash_files(folder / done.video) == done.sha256]
+
+
+def lines(folder: Path) -> list[Done]:
+    """The finished videos as done.jsonl has them, the last line of each."""
+    path = folder / STATE / "done.jsonl"
+    found: dict[str, Done] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            done = Done(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+        found[done.video] = done
+    return list(found.values())
+
+
+def publish(folder: Path, done: Done) -> None:
+    """Rename a video's folder into place, then say that it is done."""
+    os.replace(temporary(folder) / done.video, folder / done.video)
+    path = folder / STATE / "done.jsonl"
+    whole = "".join(json.dumps(asdict(line)) + "\n" for line in [*lines(folder), done])
+    write_text(path, whole)
+
+
+def temporary(folder: Path) -> Path:
+    """Where videos are written that are not whole yet."""
+    return folder / STATE / "tmp"
+
+
+def hash_files(folder: Path) -> str:
+    """sha256 over the relative paths and bytes of all files below a folder; of nothing if it is not there."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
