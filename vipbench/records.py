@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -81,6 +82,12 @@ class Record:
         """The value of a measure label at a scope, None if it was not measured."""
         found = self._values.get((measure, scope))
         return None if found is None else found.value
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """The videos that have numbers of their own, sorted."""
+        scopes = {s.scope for s in self.scores if s.scope != "all" and not s.scope.startswith("class:")}
+        return tuple(sorted({re.split("[#/]", scope, maxsplit=1)[0] for scope in scopes}))
 
     def to_json(self) -> str:
         """The Record as JSON text, one score a line."""
