@@ -63,25 +63,26 @@ def _heading(block: Block) -> list[str]:
 
 def _settings(records: Sequence[Record]) -> list[str]:
     """The presets and weights that the methods ran with, as far as the Records say."""
-    known = [{**(r.provenance.run or {}), **r.options} for r in records]
+    known = [{**(r.provenance.run or {}).get("options", {}), **r.options} for r in records]
     return sorted({f"{key} {run[key]}" for run in known for key in ("preset", "weights") if run.get(key)})
 
 
 def _footer(block: Block) -> list[str]:
     """Where and when ours were made, and what to know about the numbers."""
-    made = [record.provenance for record in block.records]
-    devices = sorted({p.device.get("torch") or p.device.get("cpu", "unknown device") for p in made})
-    days = sorted({p.created[:10] for p in made})
+    devices = sorted({_device(record) for record in block.records})
+    days = sorted({record.provenance.created[:10] for record in block.records})
     scored = (
-        [f"Scored {' to '.join(dict.fromkeys([days[0], days[-1]]))} on {', '.join(devices)}."] if made else []
+        [f"Scored {' to '.join(dict.fromkeys([days[0], days[-1]]))}; {'; '.join(devices)}."] if days else []
     )
     older = [f"{block.older} older Records of the same methods are not shown."] if block.older else []
-    return [
-        *scored,
-        *older,
-        f"Percent, but for fps; {ABSENT} is not measured or not printed.",
-        *block.table.notes,
-    ]
+    unit = f"Percent, but for fps; {ABSENT} is not measured or not printed."
+    return [*scored, *older, unit, *block.table.notes]
+
+
+def _device(record: Record) -> str:
+    """Where the method ran, or else where its folder was scored."""
+    device = (record.provenance.run or {}).get("device") or record.provenance.device
+    return ", ".join(device[key] for key in ("cpu", "torch") if device.get(key))
 
 
 def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:

@@ -31,7 +31,7 @@ class Column:
 
     def of(self, record: Record) -> float | None:
         """The record's value in the paper's unit, None where it was not measured or is undefined."""
-        value = record.value(self.measure) if self.measure else (record.timing or {}).get(self.timing)
+        value = record.value(self.measure) if self.measure else (record.timing or {}).get(str(self.timing))
         return None if value is None or math.isnan(value) else float(value) * self.scale
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -72,16 +71,11 @@ def blocks(records: Iterable[Record], table: PaperTable, dataset: str | None = N
     groups: dict[tuple[str, str, tuple[str, ...]], list[Record]] = {}
     for record in records:
         if table.fits(record) and dataset in (None, record.dataset):
-            groups.setdefault((record.dataset, record.split, _videos(record)), []).append(record)
+            groups.setdefault((record.dataset, record.split, record.videos), []).append(record)
     if not groups:
         groups[(dataset or table.dataset, "", ())] = []
     found = [_block(table, *key, group) for key, group in groups.items()]
     return sorted(found, key=lambda b: (not b.comparable, b.dataset, b.split, -len(b.videos), b.videos))
-
-
-def _videos(record: Record) -> tuple[str, ...]:
-    scopes = {s.scope for s in record.scores if s.scope != "all" and not s.scope.startswith("class:")}
-    return tuple(sorted({re.split("[#/]", scope)[0] for scope in scopes}))
 
 
 def _block(
