@@ -1,0 +1,68 @@
+"""What a prediction folder is: a folder of videos, each with files for its frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vipbench.errors import Problem
+from vipbench.types import Frame, Parsing, SegmentMap
+
+
+class Folder(Protocol):
+    """A prediction folder in one layout. A class with these members is a folder plug-in.
+
+    name: of the layout. layers: what it holds of a frame. looks: a path in it, as told to a user. Names
+    that start with a dot are never predictions.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    looks: str
+    root: Path
+
+    def __init__(self, root: Path) -> None: ...
+
+    def videos(self) -> list[str]:
+        """The video folders that are there, sorted."""
+
+    def frames(self, video: str) -> list[str]:
+        """The frames of a video that have any prediction file, sorted."""
+
+    def files(self, video: str, frame: str) -> list[Path]:
+        """The prediction files of a frame that are there."""
+
+    def read(self, video: str, frame: str) -> Parsing:
+        """The prediction for a frame. Raises UserError for a missing, damaged or contradictory file."""
+
+    def write(self, video: str, frame: str, parsing: Parsing) -> None:
+        """Write a frame. Raises UserError for a parsing whose rows and pixels contradict each other."""
+
+    def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
+        """Everything wrong with a frame's files. size: (height, width); classes: what ids must be below."""
+
+
+def subfolders(root: Path) -> list[str]:
+    """The folders directly below root, sorted, without those whose names start with a dot."""
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def size_problems(path: Path, found: SegmentMap, size: tuple[int, int]) -> list[Problem]:
+    """A map of another size than the ground truth: nothing is ever resized."""
+    if found.size == size:
+        return []
+    (height, width), (h, w) = size, found.size
+    mend = "Write predictions at the frame's own size; ids must never be interpolated"
+    return [Problem(str(path), f"{width}x{height} pixels", f"{w}x{h}", mend)]
+
+
+def id_problems(path: Path, found: SegmentMap, classes: int) -> list[Problem]:
+    """Ids at or above `classes` in a map whose ids have no rows."""
+    present = np.flatnonzero(np.bincount(found.ids.ravel()))
+    outside = present[present >= classes].tolist()
+    if not outside:
+        return []
+    got = f"{len(outside)} others: {', '.join(map(str, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
+    return [Problem(str(path), f"ids 0..{classes - 1}", got, "Save the ids themselves, not gray values")]

@@ -1,0 +1,54 @@
+"""The DAVIS layout: `<sequence>/<frame>.png`, one image of object ids a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vipbench.errors import Problem, ProblemError
+from vipbench.folders.base import id_problems, size_problems, subfolders
+from vipbench.pixels import read_ids, write_ids
+from vipbench.types import Frame, Parsing, SegmentMap
+
+
+class DavisFolder:
+    """Object ids as palette, gray, 16-bit or bilevel PNG; written with the PASCAL palette of DAVIS."""
+
+    name = "davis"
+    layers: tuple[str, ...] = ("object",)
+    looks = "<sequence>/00000.png"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def videos(self) -> list[str]:
+        """The sequence folders that are there, sorted."""
+        return subfolders(self.root)
+
+    def frames(self, video: str) -> list[str]:
+        """The frames that have a PNG, sorted."""
+        return sorted(p.stem for p in (self.root / video).glob("*.png") if not p.name.startswith("."))
+
+    def files(self, video: str, frame: str) -> list[Path]:
+        """The PNG of a frame, if it is there."""
+        path = self._path(video, frame)
+        return [path] if path.is_file() else []
+
+    def read(self, video: str, frame: str) -> Parsing:
+        """The object layer, with a row for each id that has pixels. Raises UserError if unreadable."""
+        return Parsing(object=SegmentMap.of(read_ids(self._path(video, frame))))
+
+    def write(self, video: str, frame: str, parsing: Parsing) -> None:
+        """Write the ids of the object layer."""
+        write_ids(self._path(video, frame), parsing.layer("object").ids)
+
+    def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
+        """An unreadable image, a wrong size, ids at or above `classes`."""
+        path = self._path(frame.video, frame.name)
+        try:
+            found = self.read(frame.video, frame.name).layer("object")
+        except ProblemError as error:
+            return [error.problem]
+        return size_problems(path, found, size) + id_problems(path, found, classes)
+
+    def _path(self, video: str, frame: str) -> Path:
+        return self.root / video / f"{frame}.png"
