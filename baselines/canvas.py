@@ -1,0 +1,76 @@
+"""From a photo to the network's canvas and back (ATEN paper: larger side 512, zero padded)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from vipbench.baselines.presets import Input
+
+MEAN = (123.7, 116.8, 103.9)  # RGB, subtracted after padding, so the padding is -MEAN; no division
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a photo of `size` (height, width) lies on the canvas: window (y1, x1, y2, x2), in pixels."""
+
+    size: tuple[int, int]
+    window: tuple[int, int, int, int]
+    canvas: tuple[int, int]
+
+    @classmethod
+    def of(cls, size: tuple[int, int], spec: Input) -> Placement:
+        """Scale up until the shorter side is min_side, but never beyond the canvas; centre it."""
+        height, width = size
+        scale = max(1.0, spec.min_side / min(size))
+        scale = min(scale, spec.height / height, spec.width / width)
+        h, w = min(round(height * scale), spec.height), min(round(width * scale), spec.width)
+        top, left = (spec.height - h) // 2, (spec.width - w) // 2
+        return cls(size, (top, left, top + h, left + w), (spec.height, spec.width))
+
+    def image(self, rgb: NDArray[np.uint8]) -> Tensor:
+        """uint8 RGB [H, W, 3] -> float32 [3, canvas], mean subtracted."""
+        top, left, bottom, right = self.window
+        canvas = np.zeros((*self.canvas, 3), np.float32)
+        resized = Image.fromarray(rgb).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        canvas[top:bottom, left:right] = np.asarray(resized)
+        return torch.from_numpy((canvas - np.float32(MEAN)).transpose(2, 0, 1).copy())
+
+    def labels(self, ids: NDArray[np.uint16], fill: int) -> NDArray[np.uint16]:
+        """An id map [H, W] -> [canvas], nearest neighbour, padded with `fill`."""
+        top, left, bottom, right = self.window
+        canvas = np.full(self.canvas, fill, np.uint16)
+        rows = ((np.arange(bottom - top) + 0.5) * self.size[0] / (bottom - top)).astype(int)
+        columns = ((np.arange(right - left) + 0.5) * self.size[1] / (right - left)).astype(int)
+        canvas[top:bottom, left:right] = ids[rows[:, None], columns]
+        return canvas
+
+    def restore(self, maps: Tensor) -> Tensor:
+        """Maps [C, canvas] -> [C, H, W] of the photo: crop the window, bilinear."""
+        top, left, bottom, right = self.window
+        cropped = maps[None, :, top:bottom, left:right]
+        return F.interpolate(cropped, self.size, mode="bilinear", align_corners=False)[0]
+
+    def boxes(self, boxes: Tensor) -> NDArray[np.int64]:
+        """Canvas boxes [N, 4] -> whole pixels of the photo, clipped to it."""
+        top, left, bottom, right = self.window
+        offset = np.array([top, left, top, left])
+        ratio = np.array([self.size[0] / (bottom - top), self.size[1] / (right - left)] * 2)
+        pixels = ((boxes.cpu().numpy() - offset) * ratio).astype(np.int64)
+        limit: NDArray[np.int64] = pixels.clip(0, np.array([*self.size, *self.size]))
+        return limit
+
+    def flow(self, flow: Tensor) -> Tensor:
+        """A flow [2, H, W] in pixels of the photo -> [2, canvas] in pixels of the canvas, 0 outside."""
+        top, left, bottom, right = self.window
+        height, width = bottom - top, right - left
+        resized = F.interpolate(flow[None], (height, width), mode="bilinear", align_corners=False)[0]
+        ratio = torch.tensor([width / self.size[1], height / self.size[0]])
+        placed = (left, self.canvas[1] - right, top, self.canvas[0] - bottom)
+        return F.pad(resized * ratio[:, None, None], placed)

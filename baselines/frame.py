@@ -1,0 +1,35 @@
+"""The per-frame baseline: Parsing-RCNN (VIP) or the two-class network (DAVIS) on each frame alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from vipbench.baselines.loading import load_image, network, stage
+from vipbench.baselines.network import FrameNet
+from vipbench.types import Dataset, Frame, Parsing, Video
+
+
+class FrameMethod:
+    """Method `frame`. preset: tiny or paper. weights: a file from `vipbench train`, else the shipped one."""
+
+    name = "frame"
+
+    def __init__(
+        self, dataset: Dataset, preset: str = "tiny", weights: Path | None = None, device: str = "cpu"
+    ) -> None:
+        self.device = device
+        self.net = network(FrameNet, self.name, dataset, preset, weights, device)
+
+    @torch.inference_mode()
+    def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
+        """N_feat and N_parse on every annotated frame."""
+        for frame in video.annotated:
+            image, placement = load_image(frame, self.net, self.device)
+            with stage("features", self.device):
+                features = self.net.features(image)
+            with stage("heads", self.device):
+                parsing = self.net.parse(features, placement)
+            yield frame, parsing

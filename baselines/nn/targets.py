@@ -1,0 +1,83 @@
+"""What the heads are asked to learn: anchor and RoI targets of one image (Mask R-CNN's assignment)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vipbench.baselines.nn.boxes import encode, iou
+from vipbench.baselines.nn.roi import roi_align
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Ground truth of one image on its canvas.
+
+    category: int64 [H, W], 255 = ignored. masks: float 0/1 [G, H, W], one a person. boxes: [G, 4].
+    """
+
+    category: Tensor
+    masks: Tensor
+    boxes: Tensor
+
+
+def _sample(pool: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`count` of the indices where pool is True, drawn without replacement."""
+    found = pool.nonzero().flatten()
+    return found[torch.randperm(len(found), generator=generator)[:count]]
+
+
+def anchor_targets(
+    anchors: Tensor, boxes: Tensor, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(indices, labels 0/1, deltas of the positive ones) of the sampled anchors; at most half positive.
+
+    Positive: IoU >= .7 with a person, or a person's best anchor. Negative: IoU < .3 with all.
+    """
+    if len(boxes) == 0:
+        chosen = _sample(torch.ones(len(anchors), dtype=torch.bool), count, generator)
+        return chosen, torch.zeros(len(chosen), dtype=torch.long), anchors.new_zeros(0, 4)
+    overlap = iou(anchors, boxes)
+    best, owner = overlap.max(1)
+    positive = best >= 0.7
+    top = overlap.argmax(0)
+    positive[top] = True
+    owner[top] = torch.arange(len(boxes))
+    chosen = _sample(positive, count // 2, generator)
+    negative = _sample((best < 0.3) & ~positive, count - len(chosen), generator)
+    labels = torch.cat([torch.ones(len(chosen)), torch.zeros(len(negative))]).long()
+    return torch.cat([chosen, negative]), labels, encode(boxes[owner[chosen]], anchors[chosen])
+
+
+@dataclass(frozen=True)
+class RoiTargets:
+    """Sampled RoIs [R, 4], positive ones first; labels [R]; and for the P positive ones deltas [P, 4] and
+    28x28 masks [P, 28, 28] of 0 and 1."""
+
+    boxes: Tensor
+    labels: Tensor
+    deltas: Tensor
+    masks: Tensor
+
+
+def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Generator) -> RoiTargets:
+    """Sample RoIs for the heads: a third positive (IoU >= .5), twice as many negative as positive."""
+    if len(truth.boxes):
+        best, owner = iou(proposals, truth.boxes).max(1)
+    else:
+        best, owner = proposals.new_zeros(len(proposals)), torch.zeros(len(proposals), dtype=torch.long)
+    positive = _sample(best >= 0.5, int(count * 0.33), generator)
+    negative = _sample(best < 0.5, max(int(len(positive) / 0.33) - len(positive), count // 8), generator)
+    owner = owner[positive]
+    boxes = proposals[positive]
+    masks = [
+        roi_align(truth.masks[o][None], b[None], 28, 1.0)[0, 0] for o, b in zip(owner, boxes, strict=True)
+    ]
+    return RoiTargets(
+        boxes=torch.cat([boxes, proposals[negative]]),
+        labels=torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]).long(),
+        deltas=encode(truth.boxes[owner], boxes) if len(owner) else boxes.new_zeros(0, 4),
+        masks=(torch.stack(masks) >= 0.5).float() if masks else boxes.new_zeros(0, 28, 28),
+    )

@@ -1,0 +1,135 @@
+"""Training samples: frames, their keys and their targets, drawn by seed and step alone.
+
+A sample depends on nothing but (seed, step, position in the batch), so a resumed training sees what an
+undisturbed one sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vipbench.baselines.canvas import Placement
+from vipbench.baselines.nn.targets import Truth
+from vipbench.baselines.presets import Input
+from vipbench.datasets.vip import flip
+from vipbench.errors import UserError
+from vipbench.flow import read_flow
+from vipbench.pixels import read_image
+from vipbench.types import Dataset, Frame, Parsing, Video
+
+VOID = 255
+
+
+class FlowDataset(Protocol):
+    """A data set with exact flow: (target, reference, .flo file of the backward flow) of a video."""
+
+    def flows(self, video: Video) -> Sequence[tuple[Frame, Frame, Path]]: ...
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sample: the current frame's image [3, canvas] and truth, and its keys' images.
+
+    keys: this key first, then the others from near to far. is_key: the current frame is its own key.
+    """
+
+    image: Tensor
+    keys: tuple[Tensor, ...]
+    truth: Truth
+    is_key: bool
+
+
+def truth_of(parsing: Parsing, placement: Placement) -> Truth:
+    """Targets on the canvas from a frame's ground truth."""
+    if parsing.object is not None:
+        category = placement.labels((parsing.object.ids > 0).astype(np.uint16), VOID)
+        return Truth(
+            torch.from_numpy(category.astype(np.int64)), torch.zeros(0, *category.shape), torch.zeros(0, 4)
+        )
+    category = placement.labels(parsing.layer("category").ids, VOID)
+    human = placement.labels(parsing.layer("human").ids, 0)
+    masks = [human == s.id for s in parsing.layer("human").segments if (human == s.id).any()]
+    boxes = [_box(mask) for mask in masks]
+    return Truth(
+        category=torch.from_numpy(np.where(category < 20, category, VOID).astype(np.int64)),
+        masks=torch.from_numpy(np.stack(masks).astype(np.float32))
+        if masks
+        else torch.zeros(0, *category.shape),
+        boxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+    )
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+class Samples:
+    """Draws training samples from a split of a data set for one canvas."""
+
+    def __init__(self, dataset: Dataset, split: str, spec: Input, seed: int) -> None:
+        self.dataset, self.spec, self.seed = dataset, spec, seed
+        self.videos = list(dataset.videos(split))
+        self.frames = [(video, i) for video in self.videos for i, f in enumerate(video.frames) if f.annotated]
+        if not self.frames:
+            raise UserError(f"data set {dataset.name}: split {split} has no annotated frame to train on")
+
+    def rng(self, step: int, position: int) -> np.random.Generator:
+        """The randomness of one sample."""
+        return np.random.default_rng([self.seed, step, position])
+
+    def clip(self, rng: np.random.Generator, l: int, p: int) -> Clip:
+        """An annotated frame t, a key near it and p others on one side (ATEN paper, released sampling).
+
+        -floor(l/2) <= t - k < l - floor(l/2); the side of the other keys is a fair coin where both fit.
+        """
+        video, t = self.frames[rng.integers(len(self.frames))]
+        mirrored = bool(rng.integers(2))
+        keys = _keys(t, len(video.frames), l, p, rng)
+        target = video.frames[t]
+        image, placement = self._image(target, mirrored)
+        parsing = self.dataset.read(target)
+        truth = truth_of(flip(parsing) if mirrored else parsing, placement)
+        images = tuple(self._image(video.frames[k], mirrored)[0] for k in keys)
+        return Clip(image, images, truth, keys[:1] == [t])
+
+    def pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(target image, reference image, backward flow [2, canvas] in pixels) with exact flow."""
+        if not hasattr(self.dataset, "flows"):
+            raise UserError(
+                f"data set {self.dataset.name} has no exact flow to train FlowNet-S on. Use synth"
+            )
+        flows = self.dataset.flows(self.videos[rng.integers(len(self.videos))])
+        target, reference, path = flows[rng.integers(len(flows))]
+        mirrored = bool(rng.integers(2))
+        flow = torch.from_numpy(read_flow(path).transpose(2, 0, 1).copy())
+        if mirrored:
+            flow = flow.flip(2) * torch.tensor([-1.0, 1.0])[:, None, None]
+        image, placement = self._image(target, mirrored)
+        return image, self._image(reference, mirrored)[0], placement.flow(flow)
+
+    def _image(self, frame: Frame, mirrored: bool) -> tuple[Tensor, Placement]:
+        rgb = read_image(frame.image)
+        placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.spec)
+        return placement.image(rgb[:, ::-1] if mirrored else rgb), placement
+
+
+def _keys(t: int, length: int, l: int, p: int, rng: np.random.Generator) -> list[int]:
+    """Positions of the key and of p others, nearest first, all inside a video of `length` frames."""
+    if p < 0 or l < 1:
+        return []
+    low, high = max(0, t - (l - 1 - l // 2)), min(length - 1, t + l // 2)
+    k = int(rng.integers(low, high + 1))
+    sides = [step for step in (-l, l) if 0 <= k + p * step < length]
+    if not sides:
+        raise UserError(f"a video of {length} frames is too short for keys {l} frames apart, {p + 1} of them")
+    step = sides[rng.integers(len(sides))]
+    return [k + i * step for i in range(p + 1)]

@@ -1,0 +1,211 @@
+"""Training: the frame model, FlowNet-S, then ATEN end to end from both (ATEN paper section 3.5).
+
+`train` makes what a method starts from first, in the same folder, and skips what is there already.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vipbench.baselines import presets, weights
+from vipbench.baselines.loading import task_of
+from vipbench.baselines.network import AtenNet, FrameNet
+from vipbench.baselines.nn.flownet import FlowNetS, flow_loss
+from vipbench.baselines.presets import Preset, Stage
+from vipbench.baselines.samples import Clip, Samples
+from vipbench.errors import UserError
+from vipbench.types import Dataset
+
+METHODS = ("frame", "flow", "aten")
+KEY_RANGE, KEYS = 3, 2  # l and p in training, as released
+LOG_EVERY, SAVE_EVERY = 20, 200
+Losses = Callable[[int], dict[str, Tensor]]
+Progress = Callable[[str, int, int, dict[str, float]], None]
+
+
+def train(
+    method: str,
+    preset: str,
+    dataset: Dataset,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Path:
+    """Train a method from scratch on the data set's train split; returns the weights file in `out`.
+
+    method: frame, flow (FlowNet-S alone) or aten. Steps, rates and batch come from the preset. A killed
+    training goes on from its last checkpoint to the same weights. progress(stage, step, steps, losses).
+    Raises UserError for an unknown method or preset and for data that cannot be trained on.
+    """
+    if method not in METHODS:
+        raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(METHODS)}")
+    sizes = presets.load(preset, task_of(dataset))
+    target = out / f"{preset}-{method}-{sizes.task}.safetensors"
+    if target.exists():
+        return target
+    starts = [train(m, preset, dataset, out, seed, device, progress) for m in _needed(method)]
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    model, losses, stage = _prepare(method, sizes, Samples(dataset, "train", sizes.input, seed), device)
+    for path in starts:
+        weights.initialise(model.flow if "-flow-" in path.name else model, path)  # type: ignore[arg-type]
+    fit(model, stage, losses, target.with_suffix(".checkpoint"), f"{method} {sizes.task}", progress)
+    about = {
+        "method": method,
+        "preset": preset,
+        "task": sizes.task,
+        "dataset": dataset.name,
+        "seed": str(seed),
+    }
+    weights.save(model, target, about | {"steps": str(stage.steps)})
+    target.with_suffix(".checkpoint").unlink(missing_ok=True)
+    return target
+
+
+def _needed(method: str) -> tuple[str, ...]:
+    """What a method's training starts from."""
+    return ("frame", "flow") if method == "aten" else ()
+
+
+def _prepare(method: str, sizes: Preset, samples: Samples, device: str) -> tuple[nn.Module, Losses, Stage]:
+    """The untrained model, its losses at a step, and the stage of the preset that trains it."""
+    if method == "flow":
+        flow = FlowNetS(sizes.flow, sizes.features.channels).to(device)
+        return (
+            flow,
+            lambda step: _flow_losses(flow, samples, sizes.flow_stage, step, device),
+            sizes.flow_stage,
+        )
+    if method == "frame":
+        net = FrameNet(sizes).to(device)
+        return net, lambda step: _frame_losses(net, samples, sizes.frame, step, device), sizes.frame
+    aten = AtenNet(sizes).to(device)
+    return aten, lambda step: _aten_losses(aten, samples, sizes.aten, step, device), sizes.aten
+
+
+def _clips(samples: Samples, stage: Stage, step: int, p: int) -> list[Clip]:
+    return [samples.clip(samples.rng(step, b), KEY_RANGE, p) for b in range(stage.batch)]
+
+
+def _generator(step: int) -> torch.Generator:
+    return torch.Generator().manual_seed(step)
+
+
+def _flow_losses(net: FlowNetS, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
+    pairs = [samples.pair(samples.rng(step, b)) for b in range(stage.batch)]
+    target, reference, truth = (torch.stack(t).to(device) for t in zip(*pairs, strict=True))
+    return {"flow": flow_loss(net.pyramid(target, reference)[0], truth)}
+
+
+def _frame_losses(net: FrameNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
+    clips = _clips(samples, stage, step, p=-1)
+    features = net.features(torch.stack([c.image for c in clips]).to(device))
+    return net.head.losses(features, [c.truth for c in clips], _generator(step))
+
+
+def _aten_losses(net: AtenNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
+    """Encode the key from the others, propagate it to the current frame, and parse that.
+
+    Where the current frame is its own key, the encoded features are used as they are.
+    """
+    clips = _clips(samples, stage, step, KEYS)
+    current = torch.stack([c.image for c in clips]).to(device)
+    keys = [torch.stack(images).to(device) for images in zip(*(c.keys for c in clips), strict=True)]
+    features = net.features(torch.cat(keys)).chunk(len(keys))
+    encoded = net.encode(keys[0], features[0], list(zip(keys[1:], features[1:], strict=True)))
+    propagated = net.propagate(encoded, current, keys[0])
+    is_key = torch.tensor([c.is_key for c in clips], device=device)[:, None, None, None]
+    return net.head.losses(
+        torch.where(is_key, encoded, propagated), [c.truth for c in clips], _generator(step)
+    )
+
+
+def fit(
+    model: nn.Module, stage: Stage, losses: Losses, checkpoint: Path, title: str, progress: Progress | None
+) -> None:
+    """Run one stage, from its checkpoint if there is one."""
+    optimizer = _optimizer(model, stage)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
+    start = _resume(model, optimizer, schedule, checkpoint)
+    _set_mode(model, stage)
+    for step in range(start, stage.steps):
+        terms = losses(step)
+        loss = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        if progress and step % LOG_EVERY == 0:
+            progress(title, step, stage.steps, {name: term.item() for name, term in terms.items()})
+        if (step + 1) % SAVE_EVERY == 0:
+            _save(model, optimizer, schedule, step + 1, checkpoint)
+    model.eval()
+
+
+def _set_mode(model: nn.Module, stage: Stage) -> None:
+    """Training mode; frozen norms keep their statistics (their scale and shift still learn)."""
+    model.train()
+    if stage.frozen_norm:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _rate(stage: Stage, step: int) -> float:
+    """Share of the peak rate: 200 steps of warm-up; then a step to a tenth, or a cosine to zero."""
+    warm = min(1.0, (step + 1) / 200)
+    if stage.drop < 1:
+        return warm * (1.0 if step < stage.drop * stage.steps else 0.1)
+    return float(warm * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * step / stage.steps))))
+
+
+def _decayed(model: nn.Module) -> Iterable[tuple[bool, nn.Parameter]]:
+    """Every trainable parameter, and whether weight decay applies: not to biases and norms."""
+    return ((p.ndim > 1, p) for p in model.parameters() if p.requires_grad)
+
+
+def _optimizer(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
+    """SGD with momentum .9 and the released L2 of 1e-4 |w|^2 (a decay of 2e-4), or Adam."""
+    parameters = list(_decayed(model))
+    groups = [
+        {"params": [p for decay, p in parameters if decay], "weight_decay": 2e-4},
+        {"params": [p for decay, p in parameters if not decay], "weight_decay": 0.0},
+    ]
+    if stage.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=stage.rate, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=stage.rate)
+
+
+def _save(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    step: int,
+    path: Path,
+) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()}, temporary)  # type: ignore[attr-defined]
+    os.replace(temporary, path)
+
+
+def _resume(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    path: Path,
+) -> int:
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    return int(state["step"])

@@ -1,0 +1,81 @@
+"""Weights as safetensors: where they are kept, and files that say what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from vipbench.errors import UserError
+
+
+def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
+    """Write a model's weights, rounded to half precision, with what they are as metadata; atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: (t.half() if t.is_floating_point() else t).contiguous()
+        for name, t in model.state_dict().items()
+    }
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(state, temporary, metadata=about)
+    os.replace(temporary, path)
+
+
+def load(model: nn.Module, path: Path) -> dict[str, str]:
+    """Fill the model from a file and return its metadata.
+
+    Raises UserError for a missing or damaged file, and with the list of tensors that are missing,
+    unexpected or of another shape.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about: dict[str, str] = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such weights file") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    faults = [f"missing {n}" for n in wanted.keys() - state.keys()]
+    faults += [f"unexpected {n}" for n in state.keys() - wanted.keys()]
+    faults += [
+        f"{n} is {list(t.shape)}, expected {list(wanted[n])}"
+        for n, t in state.items()
+        if n in wanted and tuple(t.shape) != wanted[n]
+    ]
+    if faults:
+        shown = "; ".join(sorted(faults)[:5])
+        raise UserError(
+            f"{path}: weights of {json.dumps(about)} do not fit this network: "
+            f"{len(faults)} tensors differ ({shown}). "
+            "Use the preset, method and task that they were trained for"
+        )
+    model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
+    return about
+
+
+def shipped(method: str, task: str, preset: str) -> Path:
+    """The weights that come with vipbench. Raises UserError where there are none."""
+    path = Path(str(files("vipbench.baselines.weights").joinpath(f"{preset}-{method}-{task}.safetensors")))
+    if not path.exists():
+        raise UserError(
+            f"no weights come with method {method}, preset {preset}, task {task}: train them with "
+            f"`vipbench train --method {method} --preset {preset}` and pass -o weights=PATH"
+        )
+    return path
+
+
+def initialise(model: nn.Module, path: Path) -> None:
+    """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values."""
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    own = model.state_dict()
+    with torch.no_grad():
+        for name in own.keys() & state.keys():
+            own[name].copy_(state[name])
