@@ -1,0 +1,117 @@
+"""Everything wrong with a prediction folder, at once: format faults, missing frames, what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vipbench.errors import Problem
+from vipbench.folders import Folder
+from vipbench.pixels import probe
+from vipbench.specs import select
+from vipbench.types import Dataset, Frame, Video
+
+ANY_ID = 65536
+
+
+def check(
+    folder: Folder,
+    dataset: Dataset,
+    split: str,
+    sequences: tuple[str, ...] | None = None,
+    strict_frames: bool = False,
+    unscored: Callable[[int], set[int]] = lambda length: set(),
+) -> list[Problem]:
+    """The problems of a prediction folder for a split, or for the named videos of it alone.
+
+    Missing frames (which score as empty) and extra frames or videos are warnings, errors with
+    strict_frames; everything else is an error. unscored: the positions that no protocol scores in a video
+    of so many annotated frames; they may be missing. Raises UserError for unknown sequences.
+    """
+    videos = select(dataset, split, sequences)
+    known = {video.id for video in (dataset.videos(split) if sequences else videos)}
+    present = folder.videos()
+    foreign = _foreign(folder, dataset, split, known)
+    if foreign:
+        return foreign
+    problems = _extra(f"{folder.root}", f"videos of {dataset.name} {split} alone", set(present) - known)
+    problems += _missing_videos(folder, [video.id for video in videos if video.id not in present])
+    for video in videos:
+        if video.id in present:
+            problems += _frames(folder, video, unscored) + _faults(folder, dataset, video)
+    return [_strict(problem) for problem in problems] if strict_frames else problems
+
+
+def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> list[Problem]:
+    """A folder of another data set: another layout, or no video in common."""
+    mend = "Pass this data set's predictions, or the --dataset and --split that these were made for"
+    if set(folder.layers) != set(dataset.layers):
+        got = f"a folder of another data set, in the layout {folder.name}"
+        return [Problem(f"{folder.root}", f"predictions for {dataset.name} ({dataset.layout})", got, mend)]
+    if not known.intersection(folder.videos()):
+        expected = f"videos of {dataset.name} {split} ({_some(sorted(known))})"
+        got = f"a folder of another data set or split, with {_some(folder.videos())}"
+        return [Problem(f"{folder.root}", expected, got, mend)]
+    return []
+
+
+def _missing_videos(folder: Folder, missing: list[str]) -> list[Problem]:
+    mend = "Its frames score as empty; predict it, or leave it out by --sequences"
+    return [
+        Problem(f"{folder.root / video}", "predictions for this video", "none", mend, warning=True)
+        for video in missing
+    ]
+
+
+def _frames(folder: Folder, video: Video, unscored: Callable[[int], set[int]]) -> list[Problem]:
+    """Scored frames that have no prediction, and predictions that no annotated frame asks for."""
+    names = [frame.name for frame in video.annotated]
+    where, present = f"{folder.root / video.id}", set(folder.frames(video.id))
+    free = unscored(len(names))
+    scored = [name for position, name in enumerate(names) if position not in free]
+    missing = [name for name in scored if name not in present]
+    problems = _extra(where, f"frames named as in the data set ({_some(names)}) alone", present - set(names))
+    if missing:
+        got = f"{len(missing)} missing: {', '.join(missing)}"
+        mend = "They score as empty; predict them"
+        problems.append(Problem(where, f"{len(scored)} scored frames", got, mend, warning=True))
+    return problems
+
+
+def _extra(where: str, expected: str, extra: set[str]) -> list[Problem]:
+    if not extra:
+        return []
+    got = f"{len(extra)} more: {_some(sorted(extra))}"
+    return [Problem(where, expected, got, "They are not scored; remove or rename them", warning=True)]
+
+
+def _faults(folder: Folder, dataset: Dataset, video: Video) -> list[Problem]:
+    """The format faults of the annotated frames that have a prediction."""
+    present = set(folder.frames(video.id))
+    frames = [frame for frame in video.annotated if frame.name in present]
+    classes = _classes(dataset, video)
+    return [p for frame in frames for p in folder.problems(frame, _size(dataset, frame), classes)]
+
+
+def _classes(dataset: Dataset, video: Video) -> int:
+    """What ids must be below. DAVIS 2017 knows the objects of the first frame; 2016 takes any nonzero id."""
+    if "object" not in dataset.layers:
+        return len(dataset.classes)
+    if "davis2017-semi" not in dataset.protocols:
+        return ANY_ID
+    objects = dataset.read(video.annotated[0]).layer("object").segments
+    return 1 + max((segment.id for segment in objects), default=0)
+
+
+def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
+    """(height, width) of a frame: its image's, or its ground truth's where there is no image."""
+    if frame.image.is_file():
+        return probe(frame.image)[1]
+    return dataset.read(frame).layer(dataset.layers[0]).size
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _strict(problem: Problem) -> Problem:
+    return Problem(problem.where, problem.expected, problem.got, problem.mend)
