@@ -13,7 +13,9 @@ from torch import Tensor
 
 from vipbench.baselines.presets import Input
 
-MEAN = (123.7, 116.8, 103.9)  # RGB, subtracted after padding, so the padding is -MEAN; no division
+MEAN = np.array(
+    [123.7, 116.8, 103.9], np.float32
+)  # RGB, subtracted after padding, so the padding is -MEAN; no division
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Placement:
         canvas = np.zeros((*self.canvas, 3), np.float32)
         resized = Image.fromarray(rgb).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
         canvas[top:bottom, left:right] = np.asarray(resized)
-        return torch.from_numpy((canvas - np.float32(MEAN)).transpose(2, 0, 1).copy())
+        return torch.from_numpy((canvas - MEAN).transpose(2, 0, 1).copy())
 
     def labels(self, ids: NDArray[np.uint16], fill: int) -> NDArray[np.uint16]:
         """An id map [H, W] -> [canvas], nearest neighbour, padded with `fill`."""

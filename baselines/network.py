@@ -75,7 +75,8 @@ class AtenNet(FrameNet):
     def propagate(self, features: Tensor, target: Tensor, reference: Tensor) -> Tensor:
         """Eq. 2: features of the reference frame, warped to the target and scaled; images [N, 3, H, W]."""
         flow, scale = self.flow(target, reference)
-        return warp(features, flow) * scale
+        propagated: Tensor = warp(features, flow) * scale
+        return propagated
 
     def encode(self, image: Tensor, features: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Eq. 3 to 5: align the other keys' (image, features) to this key, then run the ConvGRU.

@@ -54,7 +54,7 @@ def train(
     torch.manual_seed(seed)
     model, losses, stage = _prepare(method, sizes, Samples(dataset, "train", sizes.input, seed), device)
     for path in starts:
-        weights.initialise(model.flow if "-flow-" in path.name else model, path)  # type: ignore[arg-type]
+        weights.initialise(_part(model, path), path)
     fit(model, stage, losses, target.with_suffix(".checkpoint"), f"{method} {sizes.task}", progress)
     about = {
         "method": method,
@@ -71,6 +71,11 @@ def train(
 def _needed(method: str) -> tuple[str, ...]:
     """What a method's training starts from."""
     return ("frame", "flow") if method == "aten" else ()
+
+
+def _part(model: nn.Module, path: Path) -> nn.Module:
+    """The part of a model that a weights file starts: FlowNet-S, or all that carries its names."""
+    return model.flow if isinstance(model, AtenNet) and "-flow-" in path.name else model
 
 
 def _prepare(method: str, sizes: Preset, samples: Samples, device: str) -> tuple[nn.Module, Losses, Stage]:

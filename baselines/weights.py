@@ -62,7 +62,7 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
 
 def shipped(method: str, task: str, preset: str) -> Path:
     """The weights that come with vipbench. Raises UserError where there are none."""
-    path = Path(str(files("vipbench.baselines.weights").joinpath(f"{preset}-{method}-{task}.safetensors")))
+    path = Path(str(files("vipbench.baselines.shipped").joinpath(f"{preset}-{method}-{task}.safetensors")))
     if not path.exists():
         raise UserError(
             f"no weights come with method {method}, preset {preset}, task {task}: train them with "

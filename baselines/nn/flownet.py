@@ -78,7 +78,7 @@ def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:
     """
     total = truth.new_zeros(())
     for weight, flow in zip((0.02, 0.04, 0.08, 0.16, 0.32), flows, strict=True):
-        target = F.adaptive_avg_pool2d(truth, flow.shape[2:]) / FLOW_UNIT
+        target = F.adaptive_avg_pool2d(truth, (flow.shape[2], flow.shape[3])) / FLOW_UNIT
         # eps: the plain norm has no gradient at 0.
         total = total + weight * ((flow - target).square().sum(1) + 1e-12).sqrt().mean()
     return total

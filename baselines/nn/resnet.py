@@ -41,29 +41,30 @@ class Bottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+def _stage(inputs: int, planes: int, depth: int, stride: int, dilation: int) -> nn.Sequential:
+    """`depth` bottlenecks; the first one changes stride and width."""
+    first = Bottleneck(inputs, planes, stride, dilation, project=True)
+    rest = (Bottleneck(planes * EXPANSION, planes, 1, dilation, project=False) for _ in range(depth - 1))
+    return nn.Sequential(first, *rest)
+
+
 class ResNet(nn.Module):
     """Image [N, 3, H, W] -> (res2 [N, 4 planes[0], H/4, W/4], res5 [N, 4 planes[3], H/16, W/16])."""
 
     def __init__(self, stem: int, planes: Sequence[int], blocks: Sequence[int]) -> None:
         super().__init__()
+        outputs = [p * EXPANSION for p in planes]
         self.conv1 = nn.Conv2d(3, stem, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(stem, eps=1e-3, momentum=0.01)
-        inputs = stem
-        for i, (width, depth) in enumerate(zip(planes, blocks, strict=True)):
-            stride, dilation = (1, 2, 2, 1)[i], (1, 1, 1, 2)[i]
-            layer = [
-                Bottleneck(
-                    inputs if b == 0 else width * EXPANSION, width, stride if b == 0 else 1, dilation, b == 0
-                )
-                for b in range(depth)
-            ]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*layer))
-            inputs = width * EXPANSION
-        self.outputs = (planes[0] * EXPANSION, inputs)
+        self.layer1 = _stage(stem, planes[0], blocks[0], stride=1, dilation=1)
+        self.layer2 = _stage(outputs[0], planes[1], blocks[1], stride=2, dilation=1)
+        self.layer3 = _stage(outputs[1], planes[2], blocks[2], stride=2, dilation=1)
+        self.layer4 = _stage(outputs[2], planes[3], blocks[3], stride=1, dilation=2)
+        self.outputs = (outputs[0], outputs[3])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.bn1(self.conv1(image)))
         # TF "same" pooling: even sizes are padded at the bottom and right only.
         x = F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 3, 2)
-        low: Tensor = self.layer1(x)
+        low = self.layer1(x)
         return low, self.layer4(self.layer3(self.layer2(low)))

@@ -126,5 +126,7 @@ def load(name: str, task: str) -> Preset:
         "aten": Stage,
     }
     special = tables.get(task, {})
-    parts = {key: _typed(kind, tables[key] | special.get(key, {})) for key, kind in kinds.items()}
-    return Preset(name=name, task=task, **parts)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {
+        key: _typed(kind, tables[key] | special.get(key, {})) for key, kind in kinds.items()
+    }
+    return Preset(name=name, task=task, **parts)
