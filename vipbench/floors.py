@@ -82,7 +82,8 @@ def _most_frequent(dataset: Dataset) -> Ids:
         kinds = known if layer == "category" else np.minimum(known, 1)
         for kind in np.unique(kinds):
             counts[kind] += kinds == kind
-    return counts.argmax(axis=0).astype(np.uint16)
+    winner: Ids = counts.argmax(axis=0).astype(np.uint16)
+    return winner
 
 
 def _train_frames(dataset: Dataset) -> list[Frame]:

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vipbench import provenance, runstate
-from vipbench.check import check
+from vipbench import provenance, registry, runstate
+from vipbench.checking import check_folder
 from vipbench.errors import raise_first
 from vipbench.folders import open_folder
 from vipbench.metrics.measure import Measure, label
 from vipbench.metrics.protocols import PROTOCOLS
 from vipbench.parallel import each
 from vipbench.records import Provenance, Record, Score
-from vipbench.specs import DatasetSpec, select, split_of
+from vipbench.specs import DatasetSpec, select
 from vipbench.states import Scored, VideoWork, measures
 from vipbench.types import Dataset, Video
 from vipbench.version import __version__
@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 def score(
     root: Path,
     data: DatasetSpec,
-    split: str | None = None,
+    split: str,
     sequences: tuple[str, ...] | None = None,
     jobs: int = 1,
     cache: Path | None = None,
@@ -48,11 +48,10 @@ def score(
     in the Record, by default what `run` noted, else the folder's name. Raises UserError for a faulty folder.
     """
     dataset = data.open()
-    split = split_of(dataset, split)
     videos = select(dataset, split, sequences)
     known = measures(dataset)
-    folder = open_folder(root)
-    problems = check(folder, dataset, split, sequences, strict_frames)
+    layout = open_folder(root).name
+    problems = check_folder(root, data, split, sequences, jobs, strict_frames)
     raise_first(problems)
     results = _observe(VideoWork(data, root, cache), videos, jobs, progress)
     with warnings.catch_warnings(record=True) as caught:
@@ -77,7 +76,7 @@ def score(
             dataset_hash=_joined(f"{result.video} {result.truth}" for result in results),
             prediction_hash=_joined(f"{result.video} {result.prediction}" for result in results),
             device=provenance.device(),
-            layout=folder.name,
+            layout=layout,
             warnings=(*map(str, problems), *dict.fromkeys(f"warning: {w.message}" for w in caught)),
             run=run,
         ),
@@ -135,6 +134,12 @@ def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:
         work = total - stages.get("decode", 0.0) - stages.get("write", 0.0)
         found |= {"fps": frames / work if work > 0 else None, "fps_end_to_end": frames / total}
     return found
+
+
+def file_name(record: Record, data: DatasetSpec, sequences: tuple[str, ...] | None) -> str:
+    """The Record's usual file name, <method>.<dataset>.<split>.json; for some of the videos another."""
+    part = "" if sequences is None else f".{len(sequences)}-{_joined(sorted(sequences))[:8]}"
+    return f"{registry.label(record.method, record.options)}.{data.label}.{record.split}{part}.json"
 
 
 def _joined(lines: Iterable[str]) -> str:

@@ -141,7 +141,7 @@ def _content(frame: str, parsing: Parsing | None) -> bytes:
     for name, layer in layers.items():
         if layer is not None:
             digest.update(f"{name} {layer.size} {layer.segments}".encode())
-            digest.update(np.ascontiguousarray(layer.ids))
+            digest.update(layer.ids.tobytes())
     return digest.digest()
 
 

@@ -1,0 +1,78 @@
+"""`check` over many videos, in this process or in several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vipbench.check import check
+from vipbench.errors import Problem
+from vipbench.folders import Folder, open_folder
+from vipbench.metrics.protocols import unscored
+from vipbench.parallel import each
+from vipbench.specs import DatasetSpec, select
+from vipbench.types import Dataset
+
+MOST_SHARES = 16
+
+
+def check_folder(
+    root: Path,
+    data: DatasetSpec,
+    split: str,
+    sequences: tuple[str, ...] | None = None,
+    jobs: int = 1,
+    strict_frames: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[Problem]:
+    """The problems of the prediction folder `root`, errors first, then by path; the same for any `jobs`.
+
+    See vipbench.check for what counts as what. Frames that no protocol of the data set scores may be missing.
+    """
+    work = _Work(data, root, split, strict_frames)
+    ids = tuple(video.id for video in select(work.dataset, split, sequences))
+    shares = [ids[start::MOST_SHARES] for start in range(min(MOST_SHARES, len(ids)))]
+    if len(shares) < 2:
+        return _sorted(work(sequences))
+    problems: list[Problem] = []
+    for count, found in enumerate(each(work, shares, jobs), 1):
+        problems += found
+        if progress is not None:
+            progress("check", count, len(shares))
+    return _sorted(problems)
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    """Each once: what concerns the whole folder is found with every share of the videos."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.warning, p.where, str(p)))
+
+
+@dataclass
+class _Work:
+    """Checks a share of the videos. Pickled as names: a worker opens its own."""
+
+    data: DatasetSpec
+    root: Path
+    split: str
+    strict_frames: bool
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return self.data.open()
+
+    @cached_property
+    def folder(self) -> Folder:
+        return open_folder(self.root)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Work, (self.data, self.root, self.split, self.strict_frames)
+
+    def __call__(self, sequences: tuple[str, ...] | None) -> list[Problem]:
+        return check(self.folder, self.dataset, self.split, sequences, self.strict_frames, self._unscored)
+
+    def _unscored(self, length: int) -> set[int]:
+        positions = [set(unscored(protocol, length)) for protocol in self.dataset.protocols]
+        return set.intersection(*positions) if positions else set()

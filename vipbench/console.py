@@ -1,0 +1,108 @@
+"""What commands print: results on stdout, everything else on stderr. rich is imported where it draws."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vipbench.errors import Problem
+    from vipbench.records import Record
+
+WIDTH = 120
+MOST_WARNINGS = 20
+
+
+def note(text: str) -> None:
+    """A message."""
+    click.echo(text, err=True)
+
+
+def result(fmt: str, data: Any, text: str) -> None:
+    """A command's result: the data as JSON (full doubles, NaN as null), or the text."""
+    click.echo(json.dumps(data, indent=1, ensure_ascii=False) if fmt == "json" else text.rstrip("\n"))
+
+
+def warn(lines: Sequence[str]) -> None:
+    """Warnings, cut where there are too many to read; the last line says so."""
+    for line in lines[:MOST_WARNINGS]:
+        note(line)
+    if len(lines) > MOST_WARNINGS:
+        note(f"... and {len(lines) - MOST_WARNINGS} more warnings; `vipbench check` lists all")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """A text table; the last `numbers` columns are right-aligned."""
+    from io import StringIO
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(headings):
+        right = index >= len(headings) - numbers
+        drawn.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    out = StringIO()
+    Console(file=out, width=WIDTH, force_terminal=sys.stdout.isatty(), highlight=False).print(drawn)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr; what it yields is called with what is done, how much, of how much."""
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        last = -1
+
+        def tick(what: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
+            nonlocal last
+            shown = " ".join([title, what, *(f"{k} {v:.3f}" for k, v in (figures or {}).items())])
+            if last < 0 or done < last:  # what an earlier run finished does not count as this one's speed
+                bar.reset(task, total=total, completed=done)
+            bar.update(task, description=shown, completed=done)
+            last = done
+
+        yield tick
+
+
+def problems(fmt: str, where: str, found: Sequence[Problem]) -> None:
+    """Print the findings of a check; exit with 1 if any of them is an error."""
+    errors = sum(not problem.warning for problem in found)
+    counted = f"{where}: {errors} errors, {len(found) - errors} warnings"
+    data = {"where": where, "errors": errors, "problems": [asdict(problem) for problem in found]}
+    result(fmt, data, "\n".join([*map(str, found), counted]))
+    if errors:
+        sys.exit(1)
+
+
+def scores(record: Record) -> str:
+    """The numbers of a Record over all videos, protocol by protocol."""
+    known = {score.measure: score for score in record.scores if score.scope == "all"}
+    rows = [
+        [protocol, label, f"{known[label].value:.6f}", str(known[label].n)]
+        for protocol, labels in record.protocols.items()
+        for label in labels
+        if label in known
+    ]
+    title = f"{record.method} on {record.dataset} {record.split}, layout {record.provenance.layout}"
+    return title + "\n" + table(["protocol", "measure", "value", "n"], rows, numbers=2)
