@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from vipbench.errors import Problem
 from vipbench.folders import Folder
@@ -38,7 +39,7 @@ def check(
     for video in videos:
         if video.id in present:
             problems += _frames(folder, video, unscored) + _faults(folder, dataset, video)
-    return [_strict(problem) for problem in problems] if strict_frames else problems
+    return [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
 
 
 def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> list[Problem]:
@@ -111,7 +112,3 @@ def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-def _strict(problem: Problem) -> Problem:
-    return Problem(problem.where, problem.expected, problem.got, problem.mend)

@@ -7,13 +7,25 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vipbench.errors import UserError
+from vipbench.datasets import davis_check
+from vipbench.errors import Problem, ProblemError, UserError
 from vipbench.pixels import read_ids
 from vipbench.rows import read_lines
 from vipbench.types import Frame, Parsing, SegmentMap, Video
 
 TASKS = {"semi-supervised": "Annotations", "unsupervised": "Annotations_unsupervised"}
+RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
 VOID = 255
+
+ABOUT = """\
+DAVIS 2016: 50 sequences, 3,455 frames, each annotated with one object; 30 train, 20 val (1,376 frames).
+DAVIS 2017: several objects a sequence; 60 train, 30 val (61 objects), test-dev and test-challenge.
+Where to ask: https://davischallenge.org (2016: DAVIS; 2017: TrainVal, `Annotations_unsupervised` with the
+  unsupervised edition), in 480p and Full-Resolution.
+Licence: CC BY-NC 4.0 (annotations and videos, research use; see the site).
+Unpack so that ROOT holds Annotations/480p, JPEGImages/480p and ImageSets/2016 (or 2017). To score, JPEGImages
+  is not needed; the 2016 package's pair lists ImageSets/480p/val.txt are read as well.
+Then: export VIPBENCH_DAVIS=ROOT; vipbench data check davis"""
 
 
 class Davis:
@@ -29,7 +41,7 @@ class Davis:
     layout = "davis"
     splits: tuple[str, ...] = ("val", "train", "trainval", "test-dev", "test-challenge")
     env = "VIPBENCH_DAVIS"
-    about = ""
+    about = ABOUT
 
     def __init__(
         self, root: Path, year: int = 2016, resolution: str = "480p", task: str = "semi-supervised"
@@ -37,6 +49,8 @@ class Davis:
         self.root, self.year, self.resolution, self.task = Path(root), year, resolution, task
         if year not in (2016, 2017):
             raise UserError(f"DAVIS has the years 2016 and 2017, not {year}")
+        if resolution not in RESOLUTIONS:
+            raise UserError(f"DAVIS has the resolutions {', '.join(RESOLUTIONS)}, not {resolution!r}")
         if task not in TASKS:
             raise UserError(f"DAVIS has the tasks {' and '.join(TASKS)}, not {task!r}")
         if not self.root.is_dir():
@@ -55,46 +69,44 @@ class Davis:
 
         Raises UserError for an unknown split, a missing list, and a sequence without any frame.
         """
-        if split not in self.splits:
-            raise UserError(f"{self.name} has no split {split!r}, only {', '.join(self.splits)}")
-        return [
-            Video(
-                sequence, split, tuple(self._frame(sequence, name) for name in names or self._names(sequence))
-            )
-            for sequence, names in self.listed(split).items()
-        ]
+        return [self.sequence(split, name, frames) for name, frames in self.listed(split).items()]
+
+    def sequence(self, split: str, name: str, frames: Sequence[str] = ()) -> Video:
+        """One sequence, of the frames given, else of all on disk. Raises UserError if there are none."""
+        addresses = (self._frame(name, frame) for frame in frames or self._names(name))
+        return Video(name, split, tuple(addresses))
 
     def _frame(self, sequence: str, name: str) -> Frame:
         return Frame(sequence, name, int(name), self.images / sequence / f"{name}.jpg")
 
     def listed(self, split: str) -> dict[str, list[str]]:
         """Sequences in list order, with their frame names where the list gives them (the 2016 pair lists)."""
+        if split not in self.splits:
+            raise UserError(f"{self.name} has no split {split!r}, only {', '.join(self.splits)}")
+        path = self._list(split)
         found: dict[str, list[str]] = {}
-        for line in read_lines(self.list_file(split)):
-            address = PurePosixPath(line.split()[0]) if line.split() else None
-            if address is None:
-                continue
-            names = found.setdefault(address.parent.name or address.name, [])
-            if address.parent.name:
-                names.append(address.stem)
+        for number, line in enumerate(read_lines(path), 1):
+            sequence, name = _address(f"{path}:{number}", line)
+            found.setdefault(sequence, []).extend([name] if name else [])
         return found
 
-    def list_file(self, split: str) -> Path:
-        """The list of a split: sequence names (`ImageSets/<year>`) or, as in 2016, pairs of paths."""
-        candidates = [
-            self.root / "ImageSets" / home / f"{split}.txt" for home in (str(self.year), self.resolution)
-        ]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+    def _list(self, split: str) -> Path:
+        """Sequence names (`ImageSets/<year>`) or, in the 2016 package, pairs of paths (`ImageSets/480p`)."""
+        homes = (str(self.year), self.resolution)
+        candidates = [self.root / "ImageSets" / home / f"{split}.txt" for home in homes]
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None:
+            mend = "Unpack DAVIS here, or pass the folder that holds ImageSets and Annotations by --data"
+            raise ProblemError(candidates[0], f"the list of split {split!r}", "nothing: no such file", mend)
+        return found
 
     def _names(self, sequence: str) -> list[str]:
         labels = (self.annotations / sequence).glob("*.png")
         images = (self.images / sequence).glob("*.jpg")
         names = sorted({path.stem for path in (*labels, *images) if path.stem.isdecimal()})
         if not names:
-            raise UserError(
-                f"{self.annotations / sequence}: no frame of sequence {sequence!r}, which "
-                f"{self.root / 'ImageSets'} lists. Unpack DAVIS again, or pass its own root by --data"
-            )
+            mend = "Unpack DAVIS again, or pass its own root by --data"
+            raise ProblemError(self.annotations / sequence, "frames of this listed sequence", "none", mend)
         return names
 
     def read(self, frame: Frame) -> Parsing:
@@ -106,6 +118,21 @@ class Davis:
             ids = np.where(ids == VOID, 0, ids).astype(np.uint16)
         return Parsing(object=SegmentMap.of(ids, self.void))
 
+    def check(self, split: str) -> list[Problem]:
+        """Everything wrong with the files of a split, each with how to mend it."""
+        return davis_check.check(self, split)
+
     def label(self, frame: Frame) -> Path:
         """The annotation of a frame."""
         return self.annotations / frame.video / f"{frame.name}.png"
+
+
+def _address(where: str, line: str) -> tuple[str, str]:
+    """The sequence of a list's line, and the frame where the line is a pair of paths (else "")."""
+    path = PurePosixPath((line.split() or [""])[0])
+    if path.parent.name and path.stem.isdecimal():
+        return path.parent.name, path.stem
+    if not path.name or path.parent.name:
+        expected = "a sequence name or /JPEGImages/480p/<sequence>/<frame>.jpg"
+        raise ProblemError(where, expected, repr(line), "Unpack the lists again")
+    return path.name, ""

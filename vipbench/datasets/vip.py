@@ -7,41 +7,30 @@ ids are not consistent over time. HCPLab-SYSU/ATEN vip.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from vipbench.datasets import vip_check
+from vipbench.datasets.vip_classes import CLASSES, FLIP, flip
 from vipbench.datasets.vip_files import VipFiles
 from vipbench.errors import Problem, UserError, raise_first
 from vipbench.pixels import read_ids
 from vipbench.rows import read_rows, row_problems
 from vipbench.types import Frame, Ids, Parsing, Segment, SegmentMap, Video
 
-CLASSES = (
-    "background",
-    "hat",
-    "hair",
-    "gloves",
-    "sun-glasses",
-    "upper-clothes",
-    "dress",
-    "coat",
-    "socks",
-    "pants",
-    "torso-skin",
-    "scarf",
-    "skirt",
-    "face",
-    "left-arm",
-    "right-arm",
-    "left-leg",
-    "right-leg",
-    "left-shoe",
-    "right-shoe",
-)
-FLIP = (*range(14), 15, 14, 17, 16, 19, 18)
-"""The class of each class in a mirrored picture: left and right change places."""
+__all__ = ["CLASSES", "FLIP", "Vip", "flip"]
+
+ABOUT = """\
+VIP (Video Instance-level Parsing): 404 videos, 21,247 frames annotated (every 25th): persons, 19 parts.
+Splits: 304 videos train, 50 val, 50 test. The labels of test, on which the paper's table is, are not public.
+Where to ask: the links in the README of https://github.com/HCPLab-SYSU/ATEN and the LIP challenge site of the
+  SYSU HCP lab, http://sysu-hcp.net/lip/video_parsing.php
+Licence: non-commercial research only. Download size: not stated by the authors.
+Three downloads: VIP_Fine (annotated frames, labels, lists: enough to score), VIP_Sequence (10 frames before
+  and after each, for methods that look at other frames), VIP_Videos (the source videos).
+Unpack them side by side below one ROOT (VIP_Fine/, VIP_Sequence/, VIP_Videos/), or merged as the released
+  code has it (Images/, Category_ids/, Human_ids/, Instance_ids/, adjacent_frames/, lists/, ...).
+Every frame of a video: ffmpeg -i videos1.avi -start_number 1 VIP_Videos/videos1/%012d.jpg
+Then: export VIPBENCH_VIP=ROOT; vipbench data check vip"""
 
 
 class Vip:
@@ -56,7 +45,7 @@ class Vip:
     layout = "vip"
     splits: tuple[str, ...] = ("val", "train", "trainval", "test")
     env = "VIPBENCH_VIP"
-    about = ""
+    about = ABOUT
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -96,6 +85,10 @@ class Vip:
         raise_first([*size_problems(where, parsing), *row_problems(where, part, len(CLASSES))])
         return parsing
 
+    def check(self, split: str) -> list[Problem]:
+        """Everything wrong with the files of a split, each with how to mend it."""
+        return vip_check.check(self, split)
+
     def ids(self, kind: str, frame: Frame) -> Ids:
         """One label PNG of a frame, e.g. of kind "Category_rev_ids" (the mirrored classes)."""
         return read_ids(self.files.label(kind, frame.video, frame.name))
@@ -116,27 +109,3 @@ def size_problems(where: str, parsing: Parsing) -> list[Problem]:
         for name, size in sizes.items()
         if size != sizes["category"]
     ]
-
-
-def flip(parsing: Parsing) -> Parsing:
-    """The parsing of the mirrored picture: left and right parts change places, boxes are mirrored."""
-    layers = {name: getattr(parsing, name) for name in ("category", "human", "part", "object")}
-    flipped = {name: _mirror(layer, name) for name, layer in layers.items() if layer is not None}
-    return Parsing(**flipped)
-
-
-def _mirror(layer: SegmentMap, name: str) -> SegmentMap:
-    ids = np.ascontiguousarray(layer.ids[:, ::-1])
-    if name == "category":
-        swap = np.arange(65536, dtype=np.uint16)
-        swap[: len(FLIP)] = FLIP
-        ids = swap[ids]
-    return SegmentMap(ids, tuple(_mirror_segment(s, name, ids.shape[1]) for s in layer.segments))
-
-
-def _mirror_segment(segment: Segment, name: str, width: int) -> Segment:
-    category = FLIP[segment.category] if name == "part" else segment.category
-    if segment.box is None:
-        return replace(segment, category=category)
-    y1, x1, y2, x2 = segment.box
-    return replace(segment, category=category, box=(y1, width - x2, y2, width - x1))

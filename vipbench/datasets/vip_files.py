@@ -50,6 +50,9 @@ class VipFiles:
             frames = self.listed("trainval")
             return {v: names for v, names in frames.items() if (v in validation) == (split == "val")}
         path = self.folder("lists") / f"{split}_id.txt"
+        if not path.is_file():
+            mend = "Unpack VIP_Fine here, or pass the folder that holds `lists` or `VIP_Fine` by --data"
+            raise ProblemError(path, f"the list of split {split!r}", "nothing: no such file", mend)
         frames = {}
         for number, line in enumerate(read_lines(path), 1):
             video, name = _address(path, number, line)
