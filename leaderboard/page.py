@@ -18,7 +18,7 @@ from typing import Any
 
 from vipbench.atomic import write_text
 from vipbench.errors import UserError
-from vipbench.records import Record, load_folder
+from vipbench.records import Record, Score, load_folder
 
 ABSENT = "–"
 THRESHOLD = re.compile(r"\w+@([\d.]+)\(")
@@ -71,7 +71,7 @@ def _board(name: str, records: list[Record]) -> str:
 
 
 def _columns(records: Iterable[Record]) -> list[Column]:
-    """The measures with a value for the whole split; of AP only .5 and the mean, the others are in the rows."""
+    """The measures with a value for the whole split, of AP at one threshold only .5 (rows open to all)."""
     protocols: dict[str, dict[str, None]] = {}
     for record in records:
         for protocol, measures in record.protocols.items():
@@ -139,11 +139,7 @@ def _more(record: Record) -> str:
         f"<dt>{key}</dt><dd><code>{escape(_text(value))}</code></dd>" for key, value in facts.items()
     )
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in p.warnings)
-    rows = "".join(
-        f'<tr><td class="text"><code>{escape(s.measure)}</code></td><td>{_double(s.value)}</td><td>{s.n}</td></tr>'
-        for s in record.scores
-        if s.scope == "all"
-    )
+    rows = "".join(_score(s) for s in record.scores if s.scope == "all")
     return (
         f"<dl>{lines}<dt>warnings</dt><dd>{f'<ul>{warnings}</ul>' if warnings else 'none'}</dd></dl>"
         f'<table><thead><tr><th class="text">measure</th><th>value</th><th>n</th></tr></thead>'
@@ -151,11 +147,13 @@ def _more(record: Record) -> str:
     )
 
 
+def _score(score: Score) -> str:
+    value = repr(score.value) if math.isfinite(score.value) else ABSENT
+    label = f'<td class="text"><code>{escape(score.measure)}</code></td>'
+    return f"<tr>{label}<td>{value}</td><td>{score.n}</td></tr>"
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ABSENT
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _double(value: float) -> str:
-    return repr(value) if math.isfinite(value) else ABSENT

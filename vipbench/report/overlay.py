@@ -1,6 +1,7 @@
 """Image, ground truth and prediction side by side, one PNG a frame.
 
-Colours are the PASCAL palette over the dimmed photo. Classes and objects have the colour of their id.
+Colours are the PASCAL palette over the dimmed photo. Classes and objects have the colour of their id; where
+any nonzero value is the object, as in DAVIS 2016, that of id 1.
 Persons and part instances are numbered anew in every file, so a predicted one takes the colour of the
 ground-truth one that it shares most pixels with; one without a partner has a colour of its own.
 """
@@ -48,11 +49,7 @@ def overlay(
     wrong size in it.
     """
     videos = select(dataset, split, None if sequences is None else tuple(sequences))
-    if not {video.id for video in videos} & set(folder.videos()):
-        raise UserError(
-            f"{folder.root}: no prediction for any video of {dataset.name} {split}. "
-            "Pass the data set and the split that the folder was made for"
-        )
+    _same_data(folder, dataset, split, [video.id for video in videos])
     frames = [frame for video in videos for frame in video.annotated]
     for count, frame in enumerate(frames, 1):
         _save(out / frame.video / f"{frame.name}.png", _sheet(list(_rows(folder, dataset, frame))))
@@ -61,20 +58,37 @@ def overlay(
     return len(frames)
 
 
+def _same_data(folder: Folder, dataset: Dataset, split: str, videos: Sequence[str]) -> None:
+    wrong = [TITLES[name] for name in dataset.layers if name not in folder.layers]
+    if wrong or not set(videos) & set(folder.videos()):
+        what = f"{wrong[0]} in a {folder.name} folder" if wrong else f"prediction for a video of {split}"
+        raise UserError(
+            f"{folder.root}: no {what}, so not of {dataset.name}. Pass the data set and split it is of"
+        )
+
+
 def _rows(folder: Folder, dataset: Dataset, frame: Frame) -> Iterator[list[Panel]]:
     truth = dataset.read(frame)
     size = truth.layer(dataset.layers[0]).size
     photo = _photo(frame, size)
-    missing = frame.name not in folder.frames(frame.video)
-    prediction = Parsing.empty(size, dataset.layers) if missing else folder.read(frame.video, frame.name)
+    missing = not folder.files(frame.video, frame.name)
+    found = Parsing.empty(size, dataset.layers) if missing else folder.read(frame.video, frame.name)
     for name in dataset.layers:
-        gt, pred = truth.layer(name), _layer(folder, prediction, name, frame, size)
-        ids = _partners(gt, pred) if name in UNNUMBERED else pred.ids
+        _check_size(folder, frame, found.layer(name), size)
         yield [
             (f"{frame.video} {frame.name}", photo),
-            (f"ground truth: {TITLES[name]}", _blend(photo, gt.ids)),
-            (f"prediction: {'missing' if missing else TITLES[name]}", _blend(photo, ids)),
+            (f"ground truth: {TITLES[name]}", _blend(photo, truth.layer(name).ids)),
+            (
+                f"prediction: {'missing' if missing else TITLES[name]}",
+                _blend(photo, _colour_ids(dataset, name, truth.layer(name), found.layer(name))),
+            ),
         ]
+
+
+def _colour_ids(dataset: Dataset, layer: str, gt: SegmentMap, pred: SegmentMap) -> Ids:
+    if "davis2016" in dataset.protocols:
+        return (pred.ids != 0).astype(np.uint16)
+    return _partners(gt, pred) if layer in UNNUMBERED else pred.ids
 
 
 def _photo(frame: Frame, size: tuple[int, int]) -> Rgb:
@@ -89,17 +103,12 @@ def _photo(frame: Frame, size: tuple[int, int]) -> Rgb:
     return photo
 
 
-def _layer(folder: Folder, found: Parsing, name: str, frame: Frame, size: tuple[int, int]) -> SegmentMap:
-    where = f"{folder.root}: frame {frame.name} of {frame.video}"
-    layer: SegmentMap | None = getattr(found, name)
-    if layer is None:
-        raise UserError(f"{where}: no layer {name!r} in a {folder.name} folder. Pass its own data set")
+def _check_size(folder: Folder, frame: Frame, layer: SegmentMap, size: tuple[int, int]) -> None:
     if layer.size != size:
         raise UserError(
-            f"{where}: {TITLES[name]} of {layer.size[1]}x{layer.size[0]} pixels, expected "
-            f"{size[1]}x{size[0]}. Write predictions at the size of the frame"
+            f"{folder.root}: frame {frame.name} of {frame.video}: expected {size[1]}x{size[0]} pixels, got "
+            f"{layer.size[1]}x{layer.size[0]}. Write predictions at the size of the frame"
         )
-    return layer
 
 
 def _partners(gt: SegmentMap, pred: SegmentMap) -> Ids:
@@ -131,17 +140,17 @@ def _sheet(rows: list[list[Panel]]) -> Image.Image:
     """The panels of [rows][columns] on white with a caption above each, enlarged to about WIDTH pixels."""
     height, width = rows[0][0][1].shape[:2]
     factor = max(1, -(-WIDTH // width))
-    cell_w, cell_h = width * factor + GUTTER, height * factor + GUTTER + CAPTION
+    panel_w, panel_h = width * factor, height * factor
+    caption_h = max(CAPTION, panel_w // 40)
+    cell_w, cell_h = panel_w + GUTTER, panel_h + GUTTER + caption_h
     sheet = Image.new("RGB", (len(rows[0]) * cell_w + GUTTER, len(rows) * cell_h + GUTTER), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.7 * caption_h)
     for r, row in enumerate(rows):
         for c, (caption, pixels) in enumerate(row):
             x, y = GUTTER + c * cell_w, GUTTER + r * cell_h
             draw.text((x, y), caption, "black", font)
-            panel = Image.fromarray(pixels).resize(
-                (width * factor, height * factor), Image.Resampling.NEAREST
-            )
-            sheet.paste(panel, (x, y + CAPTION))
+            panel = Image.fromarray(pixels).resize((panel_w, panel_h), Image.Resampling.NEAREST)
+            sheet.paste(panel, (x, y + caption_h))
     return sheet
 
 
@@ -149,7 +158,7 @@ def _save(path: Path, sheet: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        sheet.save(temporary, "PNG")
+        sheet.save(temporary, "PNG", compress_level=2)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
