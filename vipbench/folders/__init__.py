@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vipbench import registry
 from vipbench.errors import UserError
 from vipbench.folders.base import Folder, subfolders
 from vipbench.folders.davis import DavisFolder
 from vipbench.folders.vip import ChallengeFolder, VipFolder
 
-LAYOUTS: tuple[type[Folder], ...] = (VipFolder, ChallengeFolder, DavisFolder)
-
-__all__ = ["LAYOUTS", "ChallengeFolder", "DavisFolder", "Folder", "VipFolder", "open_folder"]
+__all__ = ["ChallengeFolder", "DavisFolder", "Folder", "VipFolder", "open_folder"]
 
 
 def open_folder(root: Path) -> Folder:
@@ -29,15 +28,17 @@ def open_folder(root: Path) -> Folder:
     if below:
         which = f"{root / below[0]}" if len(below) == 1 else f"one of {', '.join(below)} in it"
         raise UserError(f"{root}: the predictions are one level deeper. Pass {which}")
-    looked = ", ".join(f"{layout.looks} ({layout.name})" for layout in LAYOUTS)
+    looked = ", ".join(f"{layout.looks} ({layout.name})" for layout in _layouts())
     state = "no known layout" if subfolders(root) else "empty: no video folder in it"
     raise UserError(f"{root}: {state}. Looked for {looked}; pass the folder that holds the video folders")
 
 
+def _layouts() -> list[type[Folder]]:
+    """Every declared layout."""
+    return [registry.load("folders", name) for name in registry.names("folders")]
+
+
 def _layout(root: Path) -> Folder | None:
     """The first layout that finds a frame in any video folder."""
-    for layout in LAYOUTS:
-        folder = layout(root)
-        if any(folder.frames(video) for video in folder.videos()):
-            return folder
-    return None
+    folders = (layout(root) for layout in _layouts())
+    return next((f for f in folders if any(f.frames(video) for video in f.videos())), None)
