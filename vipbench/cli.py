@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 RECORDS = Path("records")
 
 
-@click.group(cls=given.Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=given.Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="vipbench")
 def main() -> None:
     """Train, run, score and compare video human parsing and video object segmentation."""

@@ -59,7 +59,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: int =
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; what it yields is called with what is done, how much, of how much."""
+    """A progress bar on stderr, drawn from the first call on. Call it with what, how much, of how much."""
     from rich import progress as rich
     from rich.console import Console
 
@@ -70,19 +70,24 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
         rich.TimeElapsedColumn(),
         rich.TimeRemainingColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None)
-        last = -1
+    bar = rich.Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task(title, total=None)
+    last = -1
 
-        def tick(what: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
-            nonlocal last
-            shown = " ".join([title, what, *(f"{k} {v:.3f}" for k, v in (figures or {}).items())])
-            if last < 0 or done < last:  # what an earlier run finished does not count as this one's speed
-                bar.reset(task, total=total, completed=done)
-            bar.update(task, description=shown, completed=done)
-            last = done
+    def tick(what: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
+        nonlocal last
+        shown = " ".join([title, what, *(f"{k} {v:.3f}" for k, v in (figures or {}).items())])
+        if last < 0 or done < last:  # what an earlier run finished does not count as this one's speed
+            bar.reset(task, total=total, completed=done)
+            bar.start()
+        bar.update(task, description=shown, completed=done)
+        last = done
 
+    try:
         yield tick
+    finally:
+        if last >= 0:
+            bar.stop()
 
 
 def problems(fmt: str, where: str, found: Sequence[Problem]) -> None:

@@ -93,8 +93,7 @@ def _train_frames(dataset: Dataset) -> list[Frame]:
     try:
         frames = [frame for video in dataset.videos("train") for frame in video.annotated]
     except UserError as error:
-        how = f"`vipbench data make {dataset.name}`" if "synth" in dataset.name else "Unpack its train split"
-        raise UserError(f"{wants}, which is not there ({error}). Get it: {how}") from None
+        raise UserError(f"{wants}, which cannot be read: {error}") from None
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
     return [frames[i] for i in chosen]
 
@@ -123,12 +122,16 @@ def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
 
 
 def _known(dataset: Dataset, truth: Parsing, name: str) -> SegmentMap:
-    """A layer of the ground truth; pixels that are unlabelled or of no known class become background."""
+    """A layer of the ground truth; rows by ascending class.
+
+    Pixels that are unlabelled or of no known class become background.
+    """
     layer = truth.layer(name)
     unknown = layer.ids == dataset.void if name in ("category", "object") else np.zeros(layer.size, bool)
     if name == "category":
         unknown |= layer.ids >= len(dataset.classes)
-    return SegmentMap(np.where(unknown, 0, layer.ids).astype(np.uint16), layer.segments)
+    rows = sorted(layer.segments, key=lambda s: (s.category, s.human, s.id))
+    return SegmentMap(np.where(unknown, 0, layer.ids).astype(np.uint16), tuple(rows))
 
 
 def _places(size: tuple[int, int], target: tuple[int, int]) -> tuple[Ids, Ids]:

@@ -109,7 +109,7 @@ def convert(factory: Callable[..., Any], skip: int, options: Mapping[str, str]) 
     for key in options:
         if key not in known:
             listed = ", ".join(known) or "none"
-            raise UserError(f"unknown option {key!r}. Known options: {listed}")
+            raise UserError(f"unknown option {key!r} of {factory.__name__}. Known options: {listed}")
     return {key: _value(key, text, known[key].annotation) for key, text in options.items()}
 
 

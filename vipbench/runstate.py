@@ -96,11 +96,10 @@ def claimed(out: Path, wanted: dict[str, Any]) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            raise UserError(
-                f"{out}: run {lock.read().strip()} works on it. Wait, or choose another --out"
-            ) from None
+            owner = lock.read()
+            raise UserError(f"{out}: another run ({owner}) works on it. Choose another --out") from None
         lock.truncate(0)
-        lock.write(f"(process {os.getpid()})")
+        lock.write(f"process {os.getpid()}")
         lock.flush()
         _agree(out, wanted)
         shutil.rmtree(state / "tmp", ignore_errors=True)

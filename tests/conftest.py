@@ -1,0 +1,62 @@
+"""Shared fixtures: tiny data sets in the layouts of the real ones, and the folder of real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tiny import Cli, make_davis, make_vip
+
+from vipbench.cli import main
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of research data that VIPBENCH_TEST_DATA names; tests skip without it."""
+    folder = os.environ.get("VIPBENCH_TEST_DATA")
+    if not folder:
+        pytest.skip("VIPBENCH_TEST_DATA is not set: it names the folder with DAVIS and published results")
+    return Path(folder)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """Call `vipbench` in an empty working folder, without any root in the environment."""
+    for variable in ("VIPBENCH_DAVIS", "VIPBENCH_VIP", "VIPBENCH_SYNTH"):
+        monkeypatch.delenv(variable, raising=False)
+    here = tmp_path / "cwd"
+    here.mkdir(exist_ok=True)
+    monkeypatch.chdir(here)
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def davis_root(tmp_path: Path) -> Path:
+    """DAVIS 2016 with three sequences of six frames, 12x16; "cat" is the train split."""
+    return make_davis(tmp_path / "DAVIS")
+
+
+@pytest.fixture
+def vip_root(tmp_path: Path) -> Path:
+    """VIP (layout A) with three videos of three annotated frames, 12x16; "videos3" is the train split."""
+    return make_vip(tmp_path / "VIP")
+
+
+@pytest.fixture
+def davis_preds(cli: Cli, davis_root: Path, tmp_path: Path) -> Path:
+    """The tiny DAVIS val split as predicted by `copy-first`."""
+    return _copied(cli, "davis", davis_root, tmp_path / "preds-davis")
+
+
+@pytest.fixture
+def vip_preds(cli: Cli, vip_root: Path, tmp_path: Path) -> Path:
+    """The tiny VIP val split as predicted by `copy-first`."""
+    return _copied(cli, "vip", vip_root, tmp_path / "preds-vip")
+
+
+def _copied(cli: Cli, name: str, root: Path, out: Path) -> Path:
+    result = cli("run", "--method", "copy-first", "--dataset", name, "--data", root, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    return out

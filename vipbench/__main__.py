@@ -1,0 +1,6 @@
+"""python -m vipbench."""
+
+from vipbench.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="vipbench")
