@@ -1,0 +1,47 @@
+"""Telling layouts apart, and saying what is wrong with a folder that has none."""
+
+from pathlib import Path
+
+import pytest
+from made_data import SIZE, photo, square
+
+from vipbench.errors import UserError
+from vipbench.folders import ChallengeFolder, DavisFolder, Folder, VipFolder, open_folder
+from vipbench.types import Parsing, SegmentMap
+
+LAYOUTS: list[type[Folder]] = [VipFolder, ChallengeFolder, DavisFolder]
+
+
+def fill(folder: Folder) -> None:
+    made = Parsing.empty(SIZE, folder.layers)
+    if folder.layers == ("object",):
+        made = Parsing(object=SegmentMap.of(square()))
+    folder.write("a", "00000", made)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
+def test_layouts_are_told_apart(layout: type[Folder], tmp_path: Path) -> None:
+    fill(layout(tmp_path))
+    (tmp_path / "0 empty video").mkdir()
+    assert type(open_folder(tmp_path)) is layout
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
+def test_a_nested_top_folder_says_which_to_pass(layout: type[Folder], tmp_path: Path) -> None:
+    fill(layout(tmp_path / "results"))
+    with pytest.raises(UserError, match=f"one level deeper. Pass {tmp_path / 'results'}$"):
+        open_folder(tmp_path)
+    fill(layout(tmp_path / "more"))
+    with pytest.raises(UserError, match="Pass one of more, results in it"):
+        open_folder(tmp_path)
+
+
+def test_missing_empty_and_strange_folders(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        open_folder(tmp_path / "nowhere")
+    (tmp_path / ".vipbench").mkdir()
+    with pytest.raises(UserError, match="empty: no video folder in it"):
+        open_folder(tmp_path)
+    photo(tmp_path / "a/00000.jpg")
+    with pytest.raises(UserError, match=r"no known layout. Looked for .*<sequence>/00000.png \(davis\)"):
+        open_folder(tmp_path)

@@ -1,0 +1,111 @@
+"""Image files: every kind of label PNG, and every kind of damage."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vipbench.errors import UserError
+from vipbench.pixels import palette, probe, read_ids, read_image, write_ids, write_image
+
+RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
+
+
+def save(path: Path, mode: str) -> np.ndarray:
+    """A label PNG in a Pillow mode; the ids that it holds."""
+    bits = {"1": 1, "L": 8, "P": 8, "I;16": 16}[mode]
+    ids = RAMP % 2 if bits == 1 else RAMP if bits == 8 else RAMP * 257
+    array = ids.astype(bool) if bits == 1 else ids.astype(np.uint8) if bits == 8 else ids
+    image = Image.fromarray(array)
+    if mode == "P":
+        image.putpalette(np.roll(palette(), 7, axis=0).tobytes())
+    image.save(path)
+    return ids
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16"])
+def test_every_label_mode_reads_as_its_ids(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "ids.png"
+    ids = save(path, mode)
+    assert probe(path) == (mode, (16, 16))
+    found = read_ids(path)
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, ids)
+
+
+def test_low_bit_palettes_with_transparency_read_as_their_ids(tmp_path: Path) -> None:
+    image = Image.fromarray((RAMP % 4).astype(np.uint8))
+    image.putpalette(palette()[:4].tobytes())
+    image.save(tmp_path / "ids.png", bits=2, transparency=0)
+    np.testing.assert_array_equal(read_ids(tmp_path / "ids.png"), RAMP % 4)
+
+
+@pytest.mark.parametrize(
+    ("top", "colours", "mode"), [(255, True, "P"), (255, False, "L"), (256, True, "I;16")]
+)
+def test_written_ids_are_read(tmp_path: Path, top: int, colours: bool, mode: str) -> None:
+    ids = np.array([[0, 1, top]], np.uint16)
+    write_ids(tmp_path / "new/ids.png", ids, colours)
+    assert probe(tmp_path / "new/ids.png") == (mode, (1, 3))
+    np.testing.assert_array_equal(read_ids(tmp_path / "new/ids.png"), ids)
+
+
+def test_palette_is_pascals() -> None:
+    assert palette()[[1, 2, 15, 19, 255]].tolist() == [
+        [128, 0, 0],
+        [0, 128, 0],
+        [192, 128, 128],
+        [128, 192, 0],
+        [224, 224, 192],
+    ]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_colours_are_no_ids(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 4)).save(tmp_path / "ids.png")
+    with pytest.raises(UserError, match=f"ids.png: expected a label PNG .* got mode {mode}. Save the ids"):
+        read_ids(tmp_path / "ids.png")
+
+
+@pytest.mark.parametrize("read", [read_ids, read_image])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_truncated_images_are_named(tmp_path: Path, read: object, kept: float) -> None:
+    path = tmp_path / "ids.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64))
+    write_ids(path, noise.astype(np.uint16))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(UserError, match=r"ids.png: expected a whole image, got a truncated or damaged one"):
+        read(path)  # type: ignore[operator]
+
+
+def test_broken_pixels_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "ids.png"
+    write_ids(path, RAMP)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"IDAT") + 8
+    content[start : start + 40] = bytes(40)
+    path.write_bytes(bytes(content))
+    with pytest.raises(UserError, match="truncated or damaged"):
+        read_ids(path)
+
+
+def test_files_that_are_no_images(tmp_path: Path) -> None:
+    (tmp_path / "ids.png").write_text("not an image")
+    (tmp_path / "folder.png").mkdir()
+    for read in (read_ids, read_image, probe):
+        with pytest.raises(UserError, match=r"ids.png: expected an image, got a file that is none"):
+            read(tmp_path / "ids.png")
+        with pytest.raises(UserError, match="got nothing: no such file"):
+            read(tmp_path / "absent.png")
+        with pytest.raises(UserError, match="Is a directory"):
+            read(tmp_path / "folder.png")
+
+
+def test_photos_survive(tmp_path: Path) -> None:
+    rgb = np.full((8, 8, 3), (200, 100, 50), np.uint8)
+    write_image(tmp_path / "photo.png", rgb)
+    np.testing.assert_array_equal(read_image(tmp_path / "photo.png"), rgb)
+    write_image(tmp_path / "photo.jpg", rgb)
+    assert np.abs(read_image(tmp_path / "photo.jpg").astype(int) - rgb).max() <= 4
