@@ -156,9 +156,9 @@ def test_other_settings_do_not_mix(tmp_path: Path, slow: str, data: DatasetSpec)
     out = tmp_path / "out"
     run(MethodSpec(slow), data, "val", out)
     before = tree(out)
-    with pytest.raises(UserError, match=r"made with options \{\}, now it is \{'seconds': '0.01'\}"):
+    with pytest.raises(UserError, match=r"made with options \{\}, not \{'seconds': '0.01'\}"):
         run(MethodSpec(slow, {"seconds": "0.01"}), data, "val", out)
-    with pytest.raises(UserError, match="made with split 'val', now it is 'train'"):
+    with pytest.raises(UserError, match="made with split 'val', not 'train'"):
         run(MethodSpec(slow), data, "train", out)
     assert tree(out) == before
 
@@ -166,7 +166,7 @@ def test_other_settings_do_not_mix(tmp_path: Path, slow: str, data: DatasetSpec)
 def test_changed_code_does_not_resume(tmp_path: Path, slow: str, data: DatasetSpec) -> None:
     run(MethodSpec(slow), data, "val", tmp_path / "out")
     (tmp_path / "slow.py").write_text(SLOW + "\n# changed\n")
-    with pytest.raises(UserError, match="made with source '"):
+    with pytest.raises(UserError, match="made with other code or weights"):
         run(MethodSpec(slow), data, "val", tmp_path / "out")
 
 

@@ -35,6 +35,10 @@ class Commands(click.Group):
             if error.name not in EXTRA:
                 raise
             message = f"this needs {error.name}: pip install 'vipbench[baselines]'"
+        except OSError as error:
+            if error.filename is None:
+                raise
+            message = f"{error.filename}: {error.strerror}"
         click.echo(f"error: {' '.join(message.split())}", err=True)
         ctx.exit(1)
 

@@ -105,8 +105,10 @@ def claimed(out: Path, wanted: dict[str, Any]) -> Iterator[None]:
         shutil.rmtree(state / "tmp", ignore_errors=True)
         if not (state / "run.json").exists():
             write_text(state / "run.json", json.dumps(wanted, indent=1) + "\n")
-        yield
-        shutil.rmtree(state / "tmp", ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(state / "tmp", ignore_errors=True)
 
 
 def _agree(out: Path, wanted: dict[str, Any]) -> None:
@@ -118,10 +120,9 @@ def _agree(out: Path, wanted: dict[str, Any]) -> None:
         return
     for key in COMPARED:
         if found.get(key) != wanted[key]:
-            raise UserError(
-                f"{out}: was made with {key} {found.get(key)!r}, now it is {wanted[key]!r}. "
-                "Delete the folder, or choose another --out"
-            )
+            hashed = key == "source"  # two hashes tell nobody anything
+            other = "other code or weights" if hashed else f"{key} {found.get(key)!r}, not {wanted[key]!r}"
+            raise UserError(f"{out}: was made with {other}. Delete the folder, or choose another --out")
 
 
 def finished(folder: Path) -> list[Done]:

@@ -1,0 +1,231 @@
+"""Folder -> Record: by hand, against published figures, and the same however it is computed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import Cli
+
+from vipbench import records, states
+from vipbench.errors import UserError
+from vipbench.pixels import write_ids
+from vipbench.records import Record
+from vipbench.scorer import score
+from vipbench.specs import DatasetSpec
+
+J = "J.{}(frames=inner,objects=foreground)"
+F = "F.{}(frames=inner,objects=foreground)"
+
+
+@pytest.fixture
+def data(davis_root: Path) -> DatasetSpec:
+    return DatasetSpec.of("davis", davis_root)
+
+
+def test_copy_first_by_hand(davis_preds: Path, data: DatasetSpec) -> None:
+    """The square is 6 wide and moves a pixel a frame: at frame t the copy shares 6 - t of 6 + t columns."""
+    record = score(davis_preds, data, "val")
+    expected = [(6 - t) / (6 + t) for t in (1, 2, 3, 4)]
+    for t, value in zip((1, 2, 3, 4), expected, strict=True):
+        assert record.value(J.format("frame"), f"bee/{t:05d}") == pytest.approx(value, abs=1e-15)
+    assert record.value(J.format("frame"), "bee/00000") is None
+    assert record.value(J.format("frame"), "bee/00005") is None
+    assert record.value(J.format("mean"), "bee") == pytest.approx(np.mean(expected), abs=1e-15)
+    assert record.value(J.format("mean")) == pytest.approx(np.mean(expected), abs=1e-15)
+    assert record.value(J.format("recall"), "ant") == 0.25  # 5/7 alone is above .5, for 4/8 is not
+    assert record.method == "copy-first"
+    assert (record.dataset, record.split, record.provenance.layout) == ("davis", "val", "davis")
+    assert record.provenance.warnings == ()
+    assert record.timing is not None
+    assert record.timing["frames"] == 12
+    assert record.timing["fps"] > record.timing["fps_end_to_end"] > 0
+
+
+def test_timing_leaves_out_decoding_and_writing(davis_preds: Path, data: DatasetSpec) -> None:
+    lines = [
+        {"seconds": 3.0, "timing": {"decode": 0.5, "heads": 1.0, "write": 0.5}, "video": "bee"},
+        {"seconds": 2.0, "timing": {"heads": 1.0, "write": 1.0}, "video": "ant"},
+    ]
+    text = "".join(json.dumps({"frames": 6, "sha256": "", **line}) + "\n" for line in lines)
+    (davis_preds / ".vipbench/done.jsonl").write_text(text)
+    timing = score(davis_preds, data, "val").timing
+    stages = {"decode": 0.5, "heads": 2.0, "write": 1.5}
+    assert timing == {"frames": 12, "stages": stages, "fps": 4.0, "fps_end_to_end": 2.4}
+
+
+def test_no_timing_where_the_folder_does_not_say(davis_preds: Path, data: DatasetSpec) -> None:
+    (davis_preds / ".vipbench/done.jsonl").unlink()
+    assert score(davis_preds, data, "val").timing is None
+
+
+def test_vip_has_no_fps_since_not_all_frames_are_predicted(vip_preds: Path, vip_root: Path) -> None:
+    frame = vip_root / "adjacent_frames/videos1/000000000001/000000000002.jpg"
+    frame.parent.mkdir(parents=True)
+    frame.write_bytes((vip_root / "Images/videos1/000000000001.jpg").read_bytes())
+    timing = score(vip_preds, DatasetSpec.of("vip", vip_root), "val").timing
+    assert timing is not None
+    assert "fps" not in timing
+
+
+def test_perfect_vip_folder_scores_one(vip_root: Path, tmp_path: Path) -> None:
+    from vipbench.datasets.vip import Vip
+    from vipbench.folders import VipFolder
+
+    dataset = Vip(vip_root)
+    for video in dataset.videos("val"):
+        for frame in video.annotated:
+            VipFolder(tmp_path / "perfect").write(video.id, frame.name, dataset.read(frame))
+    record = score(tmp_path / "perfect", DatasetSpec.of("vip", vip_root), "val")
+    assert set(record.protocols) == {"vip-paper", "vip-strict"}
+    assert record.value("mIoU()") == 1.0
+    strict = [s for s in record.scores if s.scope == "all" and "matching=once" in s.measure]
+    assert len(strict) > 5
+    assert all(s.value == 1.0 for s in strict)
+    assert record.method == "perfect"
+
+
+def test_a_missing_frame_scores_as_empty_and_is_listed(davis_preds: Path, data: DatasetSpec) -> None:
+    (davis_preds / "bee/00002.png").unlink()
+    (davis_preds / "bee/00005.png").unlink()  # not scored: may be missing
+    (davis_preds / "bee/00007.png").write_bytes((davis_preds / "bee/00001.png").read_bytes())
+    record = score(davis_preds, data, "val")
+    assert record.value(J.format("frame"), "bee/00002") == 0.0
+    assert record.value(J.format("frame"), "bee/00001") == pytest.approx(5 / 7)
+    listed = "\n".join(record.provenance.warnings)
+    assert "00002" in listed
+    assert "00007" in listed
+    assert "00005" not in listed
+    with pytest.raises(UserError, match=r"00002.*1 more"):
+        score(davis_preds, data, "val", strict_frames=True)
+
+
+@pytest.mark.parametrize("kind", ["davis", "vip"])
+def test_jobs_and_cache_do_not_change_a_bit(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    preds, root = request.getfixturevalue(f"{kind}_preds"), request.getfixturevalue(f"{kind}_root")
+    data, cache = DatasetSpec.of(kind, root), tmp_path / "cache"
+    plain = score(preds, data, "val")
+    assert score(preds, data, "val", jobs=2).scores == plain.scores
+    assert score(preds, data, "val", jobs=2, cache=cache).scores == plain.scores
+    cached = score(preds, data, "val", cache=cache)
+    assert cached.scores == plain.scores
+    assert cached.provenance.prediction_hash == plain.provenance.prediction_hash
+
+
+def test_parts_have_the_numbers_of_the_whole(davis_preds: Path, data: DatasetSpec) -> None:
+    whole = score(davis_preds, data, "val")
+    for video in ("ant", "bee"):
+        part = score(davis_preds, data, "val", sequences=(video,))
+        own = [s for s in part.scores if s.scope != "all"]
+        assert len(own) > 8
+        assert own == [s for s in whole.scores if s.scope.partition("/")[0] == video]
+
+
+@pytest.mark.parametrize("kind", ["davis", "vip"])
+def test_states_merge_in_any_partition(request: pytest.FixtureRequest, kind: str) -> None:
+    preds, root = request.getfixturevalue(f"{kind}_preds"), request.getfixturevalue(f"{kind}_root")
+    data = DatasetSpec.of(kind, root)
+    dataset = data.open()
+    videos = [*dataset.videos("val"), *dataset.videos("train")]  # train has no prediction: all missing
+    work = states.VideoWork(data, preds, None)
+    results = [work(video) for video in videos]
+    order = [video.id for video in videos]
+    for text, measure in states.measures(dataset).items():
+        a, b, c = (type(measure.empty()).from_json(result.states[text]) for result in results)
+        expected = measure.finish(a.merge(b).merge(c), order)
+        assert measure.finish(c.merge(a.merge(b)), order) == expected
+        assert measure.finish(b.merge(measure.empty()).merge(c.merge(a)), order) == expected
+
+
+class TestCache:
+    @pytest.fixture(autouse=True)
+    def _first(self, davis_preds: Path, data: DatasetSpec, tmp_path: Path) -> None:
+        self.preds, self.data, self.cache = davis_preds, data, tmp_path / "cache"
+        self.first = self.score()
+
+    def score(self) -> Record:
+        return score(self.preds, self.data, "val", cache=self.cache)
+
+    def test_is_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(states, "write_text", lambda *_: pytest.fail("measured again"))
+        assert self.score().scores == self.first.scores
+
+    def test_changed_prediction_is_seen(self) -> None:
+        write_ids(self.preds / "bee/00002.png", np.zeros((12, 16), np.uint16))
+        assert self.score().value(J.format("frame"), "bee/00002") == 0.0
+        assert self.score().value(J.format("frame"), "bee/00002") == 0.0
+
+    def test_changed_ground_truth_is_seen(self) -> None:
+        path = self.data.root / "Annotations/480p/bee/00002.png"
+        write_ids(path, np.ones((12, 16), np.uint16))
+        changed = self.score()
+        assert changed.value(J.format("frame"), "bee/00002") == pytest.approx(30 / 192)
+        assert changed.provenance.dataset_hash != self.first.provenance.dataset_hash
+        assert changed.provenance.prediction_hash == self.first.provenance.prediction_hash
+
+    def test_deleted_prediction_is_seen(self) -> None:
+        (self.preds / "bee/00002.png").unlink()
+        assert self.score().value(J.format("frame"), "bee/00002") == 0.0
+
+    def test_damaged_file_is_made_again(self) -> None:
+        for path in self.cache.iterdir():
+            path.write_text(path.read_text()[:50])
+        assert self.score().scores == self.first.scores
+
+
+def test_a_version_without_protocol_is_named(davis_root: Path, davis_preds: Path) -> None:
+    (davis_root / "ImageSets/2017").symlink_to(davis_root / "ImageSets/2016")
+    (davis_root / "Annotations_unsupervised").symlink_to(davis_root / "Annotations")
+    data = DatasetSpec.of("davis", davis_root, {"year": "2017", "task": "unsupervised"})
+    with pytest.raises(UserError, match="no protocol scores"):
+        score(davis_preds, data, "val")
+
+
+def test_published_figures_of_davis_2016(cli: Cli, test_data: Path, tmp_path: Path) -> None:
+    """`cut` through the command line; summary to six decimals, every frame and global to 1e-12."""
+    published = test_data / "davis2016_published"
+    folder, root = test_data / "davis2016_predictions/cut", test_data / "DAVIS"
+    words = (
+        "--dataset",
+        "davis",
+        "--data",
+        root,
+        "--year",
+        "2016",
+        "--jobs",
+        2,
+        "--out",
+        tmp_path / "cut.json",
+    )
+    result = cli("score", folder, *words, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    record = Record.from_json(result.stdout)
+    assert record == records.load(tmp_path / "cut.json")
+    full = json.loads((published / "cut_fullprec.json").read_text())
+    for measure, letter in ((J, "J"), (F, "F")):
+        for key in ("mean", "recall", "decay"):
+            found = record.value(measure.format(key))
+            assert found == pytest.approx(full["global"][f"{letter}{key}"], abs=1e-12, rel=0)
+        for video, values in full["per_frame"].items():
+            for frame, value in enumerate(values[letter], 1):
+                found = record.value(measure.format("frame"), f"{video}/{frame:05d}")
+                assert found is not None, (video, frame)
+                assert math.isclose(found, value, rel_tol=0, abs_tol=1e-12)
+    with (published / "val_summary.csv").open() as file:
+        summary = next(row for row in csv.DictReader(file) if row["method"] == "cut")
+    for column, label in (("Jmean", J.format("mean")), ("Fdecay", F.format("decay"))):
+        assert f"{record.value(label):.6f}" == summary[column]
+
+
+def test_real_folder_gives_the_same_with_and_without_jobs(test_data: Path) -> None:
+    data = DatasetSpec.of("davis", test_data / "DAVIS")
+    folder, few = test_data / "davis2016_predictions/lvo", ("libby", "blackswan", "soapbox")
+    one, two = (score(folder, data, "val", few, jobs) for jobs in (1, 2))
+    assert one.scores == two.scores
+    assert one.provenance.warnings == ()  # lvo lacks the last frames, which are not scored
