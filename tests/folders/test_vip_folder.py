@@ -104,9 +104,9 @@ def parsings(draw: st.DrawFn) -> Parsing:
     def rows(layer: np.ndarray) -> list[int]:
         return [int(i) for i in rng.permutation(np.unique(layer[layer > 0]))]
 
-    people = [Segment(int(ids[i]), score=int(rng.integers(1e6)) / 1e6) for i in rows(human)]
+    people = [Segment(int(ids[i]), score=int(rng.integers(10**6)) / 1e6) for i in rows(human)]
     pieces = [
-        Segment(int(ids[i]), i % 20, int(ids[i // 20]), int(rng.integers(1e6)) / 1e6) for i in rows(part)
+        Segment(int(ids[i]), i % 20, int(ids[i // 20]), int(rng.integers(10**6)) / 1e6) for i in rows(part)
     ]
     maps = SegmentMap(ids[human], tuple(people)), SegmentMap(ids[part], tuple(pieces))
     return Parsing(SegmentMap(category.astype(np.uint16)), *maps)

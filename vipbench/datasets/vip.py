@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from vipbench.datasets import vip_check
 from vipbench.datasets.vip_classes import CLASSES, FLIP, flip
 from vipbench.datasets.vip_files import VipFiles
-from vipbench.errors import Problem, UserError, raise_first
+from vipbench.errors import Problem, ProblemError, UserError
 from vipbench.pixels import read_ids
-from vipbench.rows import read_rows, row_problems
+from vipbench.rows import read_rows
 from vipbench.types import Frame, Ids, Parsing, Segment, SegmentMap, Video
 
 __all__ = ["CLASSES", "FLIP", "Vip", "flip"]
@@ -39,7 +41,7 @@ class Vip:
     name = "vip"
     version = "2018"
     layers: tuple[str, ...] = ("category", "human", "part")
-    classes = CLASSES
+    classes: tuple[str, ...] = CLASSES
     void: int | None = 255
     protocols: tuple[str, ...] = ("vip-paper", "vip-strict")
     layout = "vip"
@@ -72,18 +74,21 @@ class Vip:
         return Video(video, split, tuple(frames))
 
     def read(self, frame: Frame) -> Parsing:
-        """The three layers of an annotated frame.
+        """The three layers of an annotated frame; part rows without pixels are left out, as in the released
+        evaluation (`check` reports them).
 
-        Raises UserError for a missing or damaged file, for layers of different sizes, and for part rows
-        that do not match the pixels.
+        Raises UserError for a missing or damaged file and for layers of different sizes.
         """
-        category = SegmentMap(self.ids("Category_ids", frame))
-        human = SegmentMap.of(self.ids("Human_ids", frame))
-        part = SegmentMap(self.ids("Instance_ids", frame), self.parts(frame))
-        parsing = Parsing(category, human, part)
-        where = str(self.files.label("Instance_ids", frame.video, frame.name))
-        raise_first([*size_problems(where, parsing), *row_problems(where, part, len(CLASSES))])
-        return parsing
+        ids = {kind: self.ids(kind, frame) for kind in ("Category_ids", "Human_ids", "Instance_ids")}
+        for kind, layer in ids.items():
+            if layer.shape != ids["Category_ids"].shape:
+                where = self.files.label(kind, frame.video, frame.name)
+                expected = f"the size of Category_ids, {ids['Category_ids'].shape}"
+                raise ProblemError(where, expected, f"{layer.shape}", "Unpack it again from the download")
+        category, human, part = ids.values()
+        present = np.bincount(part.ravel(), minlength=65536) > 0
+        rows = tuple(row for row in self.parts(frame) if present[row.id])
+        return Parsing(SegmentMap(category), SegmentMap.of(human), SegmentMap(part, rows))
 
     def check(self, split: str) -> list[Problem]:
         """Everything wrong with the files of a split, each with how to mend it."""
@@ -97,15 +102,3 @@ class Vip:
         """The part list of a frame: rows `part id, class, person`."""
         rows = read_rows(self.files.label("Instance_ids", frame.video, frame.name, ".txt"), "%d %d %d")
         return tuple(Segment(int(part), int(category), int(human)) for part, category, human in rows)
-
-
-def size_problems(where: str, parsing: Parsing) -> list[Problem]:
-    """Layers of another size than the category layer."""
-    sizes = {name: parsing.layer(name).size for name in ("category", "human", "part")}
-    return [
-        Problem(
-            where, f"the size of the category layer, {sizes['category']}", f"{name} {size}", "Unpack it again"
-        )
-        for name, size in sizes.items()
-        if size != sizes["category"]
-    ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from vipbench.types import Ids, Parsing, Segment, SegmentMap
 
-CLASSES = (
+CLASSES: tuple[str, ...] = (
     "background",
     "hat",
     "hair",
@@ -30,7 +30,7 @@ CLASSES = (
     "left-shoe",
     "right-shoe",
 )
-FLIP = (*range(14), 15, 14, 17, 16, 19, 18)
+FLIP: tuple[int, ...] = (*range(14), 15, 14, 17, 16, 19, 18)
 """The class of each class in a mirrored picture: left and right change places."""
 
 
