@@ -175,7 +175,7 @@ def test_bad_list_line_is_named(tmp_path: Path) -> None:
 def test_rows_without_pixels_are_left_out(tmp_path: Path) -> None:
     """The released evaluation counts what is in the list and has pixels."""
     data = Vip(make_vip(tmp_path, FRAMES[:1]))
-    (tmp_path / f"Instance_ids/{FRAMES[0]}.txt").write_text("2 2 1\n5 5 1\n40 4 2\n")
+    (tmp_path / f"Instance_ids/{FRAMES[0]}.txt").write_text("2 2 1\n5 5 1\n70000 4 2\n")
     part = data.read(data.videos("val")[0].frames[0]).layer("part")
     assert [row.id for row in part.segments] == [2, 5]
     assert (part.ids == 34).any()

@@ -86,8 +86,8 @@ class Vip:
                 expected = f"the size of Category_ids, {ids['Category_ids'].shape}"
                 raise ProblemError(where, expected, f"{layer.shape}", "Unpack it again from the download")
         category, human, part = ids.values()
-        present = np.bincount(part.ravel(), minlength=65536) > 0
-        rows = tuple(row for row in self.parts(frame) if present[row.id])
+        present = set(np.flatnonzero(np.bincount(part.ravel())).tolist())
+        rows = tuple(row for row in self.parts(frame) if row.id in present)
         return Parsing(SegmentMap(category), SegmentMap.of(human), SegmentMap(part, rows))
 
     def check(self, split: str) -> list[Problem]:
