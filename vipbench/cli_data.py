@@ -53,13 +53,14 @@ def make(
 ) -> None:
     """Write the embedded procedural data set to disk (synth and synth-davis are one)."""
     from vipbench import registry
-    from vipbench.datasets import synth
 
     factory = registry.load("datasets", name)
     if name not in MADE:
         raise UserError(
             f"{name!r} cannot be made, only {' or '.join(MADE)}. `vipbench data info {name}` tells more"
         )
+    from vipbench.datasets import synth
+
     with console.progress(f"make {name}") as tick:
         synth.make(out, splits or factory.splits, seed=seed, size=size, every=every, progress=tick)
     console.result(fmt, {"root": str(out)}, f"{out}: pass it by --data, or set {factory.env}")

@@ -27,7 +27,7 @@ from vipbench.types import Dataset, Video
 from vipbench.version import __version__
 
 Progress = Callable[[str, int, int], None]
-"""Called with the video that is done, how many are, and of how many."""
+"""Called with what is being done ("check", then videos), how much is, and of how much."""
 
 
 def score(
@@ -51,7 +51,7 @@ def score(
     videos = select(dataset, split, sequences)
     known = measures(dataset)
     layout = open_folder(root).name
-    problems = check_folder(root, data, split, sequences, jobs, strict_frames)
+    problems = check_folder(root, data, split, sequences, jobs, strict_frames, progress)
     raise_first(problems)
     results = _observe(VideoWork(data, root, cache), videos, jobs, progress)
     with warnings.catch_warnings(record=True) as caught:
