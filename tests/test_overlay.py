@@ -184,11 +184,9 @@ def test_any_value_is_the_object_of_davis_2016(tmp_path: Path, value: int) -> No
     assert tuple(panel(sheet, 0, 2)[5, 5]) == tuple(panel(sheet, 0, 1)[5, 5]) == tint(1)
 
 
-def test_real_frames_of_davis(tmp_path: Path) -> None:
-    if not os.environ.get("VIPBENCH_TEST_DATA"):
-        pytest.skip("VIPBENCH_TEST_DATA names no folder of research data")
-    data = Path(os.environ["VIPBENCH_TEST_DATA"])
-    dataset, folder = Davis(data / "DAVIS"), open_folder(data / "davis2016_predictions" / "cut")
+def test_real_frames_of_davis(test_data: Path, tmp_path: Path) -> None:
+    dataset = Davis(test_data / "DAVIS")
+    folder = open_folder(test_data / "davis2016_predictions" / "cut")
     count = overlay(folder, dataset, "val", tmp_path, ["drift-chicane"])
     pictures = sorted((tmp_path / "drift-chicane").glob("*.png"))
     assert count == len(pictures) == 52

@@ -171,7 +171,7 @@ def test_unknown_is_a_dash_and_never_zero() -> None:
     for number in (1, 2, 3):
         text = render([], number, "terminal")
         assert "nothing scored yet" in text
-        for line in re.findall(r" ours +(.*)", text):
+        for line in re.findall(r" ours {2,}(.*)", text):
             assert set(line.split()) == {"–"}
         assert {row["ours"] for row in json.loads(render([], number, "json"))} == {None}
     record = made("aten", fps=None)
