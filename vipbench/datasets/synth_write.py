@@ -1,0 +1,158 @@
+"""The splits of the data set `synth`, and making them.
+
+A split's list and its line in `synth.json` are written last, so that one half made is one that is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vipbench.atomic import write_text
+from vipbench.datasets import synth_layout
+from vipbench.datasets.synth_layout import Moment
+from vipbench.datasets.synth_scene import scene
+from vipbench.errors import UserError
+
+LENGTH = 24
+FLOW_STEP, FLOW_OFFSETS = 3, (-3, -1, 1, 3)  # of every third frame of the train split
+OCCLUDED = 0.7  # a person of whom no more than this share is seen counts as occluded
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Split:
+    """first, count: the numbers of its videos. crowd, spread, blurred: see synth_scene.scene."""
+
+    first: int
+    count: int
+    crowd: tuple[int, int] = (2, 5)
+    spread: float = 0.6
+    blurred: float = 0.27
+    flow: bool = False
+
+
+SPLITS = {
+    "train": Split(1, 64, flow=True),
+    "val": Split(65, 8),
+    "test": Split(73, 12),
+    "hard": Split(85, 8, crowd=(3, 5), spread=0.42, blurred=0.46),
+}
+
+
+def videos_of(split: str) -> list[str]:
+    """The names of a split's videos."""
+    first = SPLITS[split].first
+    return [f"videos{first + i}" for i in range(SPLITS[split].count)]
+
+
+def moments(split: str, seed: int, size: tuple[int, int]) -> Iterator[Moment]:
+    """Every frame of a split, rendered, in order."""
+    s = SPLITS[split]
+    for i, video in enumerate(videos_of(split)):
+        rng = np.random.default_rng([seed, s.first + i])
+        content = scene(rng, size, LENGTH, s.crowd, s.spread, s.blurred)
+        for frame in range(LENGTH):
+            here = content.render(frame)
+            targets = _references(frame) if s.flow else []
+            flows = tuple((t, content.flow(here, t)) for t in targets)
+            yield Moment(video, frame, here, content.photo(frame), flows, content.blur[frame])
+
+
+def _references(frame: int) -> list[int]:
+    """The frames to which the exact flow of `frame` is written."""
+    wanted = (frame + offset for offset in FLOW_OFFSETS) if frame % FLOW_STEP == 0 else ()
+    return [t for t in wanted if 0 <= t < LENGTH]
+
+
+def make(
+    root: Path,
+    splits: Sequence[str],
+    seed: int = 0,
+    size: tuple[int, int] = (96, 160),
+    every: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Write splits below `root`; those that are there already stay.
+
+    size: (height, width) in pixels. every: annotate every n-th frame; if more than 1, the others are
+    written as VIP ships them, as neighbours of the annotated ones and as whole videos. Raises UserError
+    for an unknown split and for a root that was made with another seed, size or `every`.
+    """
+    unknown = [s for s in splits if s not in SPLITS]
+    if unknown:
+        raise UserError(f"synth has no split {unknown[0]!r}; there are: {', '.join(SPLITS)}")
+    manifest = _manifest(root, {"seed": seed, "size": list(size), "every": every})
+    for split in splits:
+        if split not in manifest["splits"]:
+            manifest["splits"][split] = _make_split(root, split, seed, size, every, progress)
+            write_text(root / "synth.json", json.dumps(manifest, indent=1) + "\n")
+
+
+def _manifest(root: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    path = root / "synth.json"
+    if not path.exists():
+        return settings | {"splits": {}}
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    found = {key: manifest[key] for key in settings}
+    if found != settings:
+        raise UserError(f"{root} holds synth with {found}, asked for {settings}. Choose another --out")
+    return manifest
+
+
+def _make_split(
+    root: Path, split: str, seed: int, size: tuple[int, int], every: int, progress: Progress | None
+) -> dict[str, Any]:
+    facts = Facts()
+    for number, moment in enumerate(moments(split, seed, size)):
+        if progress:
+            progress(f"{split} {moment.video}", number, SPLITS[split].count * LENGTH)
+        facts.add(moment)
+        synth_layout.write_frame(root, moment, every)
+    synth_layout.write_lists(root, split, videos_of(split), LENGTH, every)
+    return facts.summary()
+
+
+def content(split: str, seed: int = 0, size: tuple[int, int] = (96, 160)) -> dict[str, Any]:
+    """The hash of a split's pixels, ids and flows, and its statistics, without writing anything."""
+    facts = Facts()
+    for moment in moments(split, seed, size):
+        facts.add(moment)
+    return facts.summary()
+
+
+class Facts:
+    """The content hash and the statistics of a split, gathered frame by frame."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.frames = self.blurred = self.persons = self.occluded = 0
+        self.crowd: set[int] = set()
+
+    def add(self, moment: Moment) -> None:
+        """Count one frame."""
+        here = moment.render
+        for array in (moment.photo, here.category, here.human, *(flow for _, flow in moment.flows)):
+            self.digest.update(np.ascontiguousarray(array).tobytes())
+        self.frames += 1
+        self.blurred += moment.blur != "sharp"
+        whole = [(seen, full) for seen, full in here.visible if full]
+        self.persons += len(whole)
+        self.occluded += sum(seen <= OCCLUDED * full for seen, full in whole)
+        self.crowd.add(len(here.visible))
+
+    def summary(self) -> dict[str, Any]:
+        """What is frozen of a split."""
+        return {
+            "sha256": self.digest.hexdigest(),
+            "frames": self.frames,
+            "persons": [min(self.crowd), max(self.crowd)],
+            "occluded": round(self.occluded / self.persons, 4),
+            "blurred": round(self.blurred / self.frames, 4),
+        }
