@@ -1,0 +1,206 @@
+"""Algorithm 1 on videos of all lengths, and the way from detections to VIP layers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from vipbench import UserError  # noqa: E402
+from vipbench.baselines import presets, weights  # noqa: E402
+from vipbench.baselines.aten import Aten, Segment, encoding_keys, segments  # noqa: E402
+from vipbench.baselines.canvas import Placement  # noqa: E402
+from vipbench.baselines.frame import FrameMethod  # noqa: E402
+from vipbench.baselines.instances import paint_persons, parts_of  # noqa: E402
+from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.pixels import write_image  # noqa: E402
+from vipbench.types import Dataset, Frame, Parsing, SegmentMap, Video  # noqa: E402
+
+
+def addresses(indices: list[int], annotated: set[int] | None = None, root: Path = Path()) -> Video:
+    frames = tuple(
+        Frame("v", f"{i:05d}", i, root / f"{i}.jpg", annotated is None or i in annotated) for i in indices
+    )
+    return Video("v", "test", frames)
+
+
+def test_segments_have_the_median_as_key() -> None:
+    parts = segments(addresses(list(range(11))), 4)
+    assert [s.key.index for s in parts] == [2, 6, 9]  # the last has 3 frames: its own median
+    assert [[f.index - s.key.index for f in s.frames] for s in parts[:2]] == [[-2, -1, 0, 1]] * 2
+    assert [s.key.index for s in segments(addresses([0]), 3)] == [0]
+
+
+def test_segments_go_by_the_source_index_across_gaps() -> None:
+    parts = segments(addresses([0, 1, 15, 16, 17, 18]), 3)
+    assert [(s.number, s.key.index) for s in parts] == [(0, 1), (5, 16), (6, 18)]
+
+
+@pytest.mark.parametrize(
+    ("length", "j", "p", "expected"),
+    [
+        (15, 2, 2, [1, 0]),
+        (15, 4, 2, [3, 2]),
+        (15, 0, 2, [1, 2]),  # too few former ones: p latter ones, not a mix
+        (15, 1, 2, [2, 3]),
+        (15, 3, 0, []),
+        (6, 0, 2, [1]),  # neither side has two
+        (6, 1, 2, [0]),
+        (2, 0, 2, []),
+    ],
+)
+def test_encoding_keys(length: int, j: int, p: int, expected: list[int]) -> None:
+    parts = segments(addresses(list(range(length))), 3)
+    assert [s.number for s in encoding_keys(parts, j, p)] == expected
+
+
+def test_encoding_keys_do_not_cross_a_gap() -> None:
+    parts = [Segment(n, addresses([3 * n]).frames) for n in (0, 1, 5, 6, 7)]
+    assert [s.number for s in encoding_keys(parts, 2, 2)] == [6, 7]
+
+
+class Data:
+    """A data set that a method only asks for its layers."""
+
+    name, layers = "made", ("category", "human", "part")
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return Data()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(9):
+        write_image(tmp_path / f"{i}.jpg", rng.integers(0, 255, (48, 70, 3)).astype(np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    """Weights of a network that finds persons everywhere, so that all layers are at work."""
+    torch.manual_seed(0)
+    net = AtenNet(presets.load("tiny", "vip"))
+    net.head.box.score.bias.data[:] = torch.tensor([-3.0, 3.0])  # type: ignore[union-attr]
+    weights.save(net, tmp_path / "aten.safetensors", {"method": "aten"})
+    return tmp_path / "aten.safetensors"
+
+
+def as_arrays(result: Iterator[tuple[Frame, Parsing]]) -> dict[int, list[bytes]]:
+    return {
+        frame.index: [parsing.layer(name).ids.tobytes() for name in Data.layers] for frame, parsing in result
+    }
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 9])
+def test_aten_parses_every_frame_of_a_video_of_any_length(
+    dataset: Dataset, images: Path, untrained: Path, length: int
+) -> None:
+    method = Aten(dataset, l=3, p=2, weights=untrained)
+    found = list(method.predict(addresses(list(range(length)), root=images)))
+    assert [f.index for f, _ in found] == list(range(length))
+    for _, parsing in found:
+        assert parsing.layer("part").size == (48, 70)
+        assert {s.id for s in parsing.layer("human").segments} == set(
+            np.unique(parsing.layer("human").ids)[1:].tolist()
+        )
+
+
+def test_unannotated_frames_are_context_only(dataset: Dataset, images: Path, untrained: Path) -> None:
+    method = Aten(dataset, weights=untrained)
+    everything = as_arrays(method.predict(addresses(list(range(9)), root=images)))
+    some = as_arrays(method.predict(addresses(list(range(9)), {0, 4, 8}, images)))
+    assert some == {i: everything[i] for i in (0, 4, 8)}
+
+
+def test_key_memory_is_bounded(dataset: Dataset, images: Path, untrained: Path) -> None:
+    method = Aten(dataset, l=1, p=2, weights=untrained)
+    sizes = []
+    plain = method._key
+
+    def counted(part: Segment, cache: dict[int, object]) -> object:
+        key = plain(part, cache)  # type: ignore[arg-type]
+        sizes.append(len(cache))
+        return key
+
+    method._key = counted  # type: ignore[method-assign, assignment]
+    list(method.predict(addresses(list(range(9)), root=images)))
+    assert len(sizes) == 9 * 3
+    assert max(sizes) <= 5  # 2 p + 1
+
+
+def test_p_0_at_the_key_with_l_1_is_the_gru_on_one_map(dataset: Dataset, images: Path, untrained: Path) -> None:
+    """With one frame a segment and no other keys, only the ConvGRU stands between features and heads."""
+    method = Aten(dataset, l=1, p=0, weights=untrained)
+    frame, parsing = next(method.predict(addresses([3], root=images)))
+    from vipbench.baselines.loading import load_image
+
+    with torch.inference_mode():
+        image, placement = load_image(frame, method.net, "cpu")
+        features = method.net.features(image)
+        expected = method.net.parse(method.net.gru.step(features, features), placement)
+    assert np.array_equal(parsing.layer("category").ids, expected.layer("category").ids)
+
+
+def test_weights_that_do_not_fit_are_refused_with_a_list(dataset: Dataset, tmp_path: Path) -> None:
+    weights.save(FrameNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors", {"task": "davis"})
+    with pytest.raises(UserError, match=r"w\.safetensors.*davis.*missing head\.box"):
+        FrameMethod(dataset, weights=tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(UserError, match="not a readable safetensors"):
+        FrameMethod(dataset, weights=tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match="no weights come with .* preset paper"):
+        FrameMethod(dataset, preset="paper")
+    with pytest.raises(UserError, match="unknown preset 'huge'"):
+        FrameMethod(dataset, preset="huge")
+
+
+def test_canvas_places_a_720p_frame_as_the_paper_does() -> None:
+    spec = presets.load("paper", "vip").input
+    assert Placement.of((720, 1280), spec).window == (112, 0, 400, 512)
+    assert Placement.of((100, 100), spec).window == (31, 31, 481, 481)  # scaled up to 450, odd pixel below
+    davis = presets.load("paper", "davis").input
+    assert Placement.of((480, 854), davis).window == (4, 0, 508, 896)
+
+
+def test_canvas_round_trip_of_labels_and_padding() -> None:
+    spec = replace(presets.load("tiny", "vip").input, min_side=96)
+    placement = Placement.of((48, 60), spec)
+    ids = np.arange(48 * 60, dtype=np.uint16).reshape(48, 60)
+    canvas = placement.labels(ids, 255)
+    top, left, bottom, right = placement.window
+    assert (canvas[:top] == 255).all()
+    assert (canvas[:, right:] == 255).all()
+    assert np.array_equal(canvas[top:bottom:2, left:right:2], ids)  # scaled by two
+    image = placement.image(np.full((48, 60, 3), 200, np.uint8))
+    assert image[0, 0, 0].item() == pytest.approx(-123.7)  # padding is black, then the mean is taken
+    assert image[0, top + 5, left + 5].item() == pytest.approx(200 - 123.7)
+
+
+def test_persons_are_painted_by_score_and_dropped_when_mostly_hidden() -> None:
+    full = np.ones((3, 28, 28), np.float32)
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 13], [0, 8, 10, 30]])
+    human = paint_persons(boxes, np.array([0.9, 0.8, 0.7], np.float32), full, (12, 32))
+    assert [(s.id, s.box, round(s.score, 6)) for s in human.segments] == [
+        (1, (0, 0, 10, 10), 0.9),
+        (2, (0, 8, 10, 30), 0.7),  # 20 of 22 columns left; the one between kept 3 of 13 and is gone
+    ]
+    assert (human.ids == 2).sum() == 200
+
+
+def test_parts_are_class_by_person_with_confidence_times_score() -> None:
+    category = np.zeros((4, 6), np.uint16)
+    category[:2], category[2:] = 5, 2
+    confidence = np.full((4, 6), 0.5, np.float32)
+    ids = np.zeros((4, 6), np.uint16)
+    ids[:, :3], ids[:2, 3:] = 1, 2
+    human = SegmentMap(ids, tuple(replace(s, score=1 / s.id) for s in SegmentMap.of(ids).segments))
+    part = parts_of(category, confidence, human)
+    rows = [(s.id, s.category, s.human, s.score) for s in part.segments]
+    assert rows == [(1, 2, 1, 0.5), (2, 5, 1, 0.5), (3, 5, 2, 0.25)]
+    assert part.ids.tolist() == [[2] * 3 + [3] * 3] * 2 + [[1] * 3 + [0] * 3] * 2
