@@ -13,7 +13,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/python -m vipbench.demo results
+	PATH="$(abspath $(BIN)):$$PATH" sh demo.sh results
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest
