@@ -6,30 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from vipbench.parts import CLASSES as CLASSES
 from vipbench.types import Ids, Parsing, Segment, SegmentMap
 
-CLASSES: tuple[str, ...] = (
-    "background",
-    "hat",
-    "hair",
-    "gloves",
-    "sun-glasses",
-    "upper-clothes",
-    "dress",
-    "coat",
-    "socks",
-    "pants",
-    "torso-skin",
-    "scarf",
-    "skirt",
-    "face",
-    "left-arm",
-    "right-arm",
-    "left-leg",
-    "right-leg",
-    "left-shoe",
-    "right-shoe",
-)
 FLIP: tuple[int, ...] = (*range(14), 15, 14, 17, 16, 19, 18)
 """The class of each class in a mirrored picture: left and right change places."""
 

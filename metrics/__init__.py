@@ -1,0 +1,1 @@
+"""Reference metrics: pure functions of counts and boundaries. They know no files."""

@@ -1,0 +1,186 @@
+"""What a measure is, what it sees, and how it is written down.
+
+A measure is a value: a frozen dataclass of its parameters. It turns a frame into a state, states merge in
+any order to the same bits, and the merged state becomes numbers. Its text says everything that decides the
+numbers, `J(frames=inner,objects=foreground)`; with the key of one number, `J.mean(...)` or `APr@0.5(...)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Protocol, Self, get_args, get_type_hints
+
+from vipbench.errors import UserError
+from vipbench.metrics.overlap import Overlap
+from vipbench.types import Parsing, SegmentMap
+
+Row = tuple[Any, ...]
+LABEL = re.compile(r"(?P<name>\w+)([.@](?P<key>[\w.:]+))?\((?P<parameters>[^()]*)\)")
+
+
+class MeasureWarning(UserWarning):
+    """The number is defined, but by a rule that the user should know was applied."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Ground truth and prediction of one annotated frame: all that a measure may look at.
+
+    position: 0-based among the `length` annotated frames of its video. objects: ids in the ground truth of
+    the video's first annotated frame, layer "object". missing: there is no prediction, `pred` is empty.
+    void: the id of unlabelled pixels in the data set's category or object layer, None if there is none.
+    """
+
+    video: str
+    frame: str
+    position: int
+    length: int
+    gt: Parsing
+    pred: Parsing
+    objects: tuple[int, ...] = ()
+    missing: bool = False
+    void: int | None = None
+    _overlaps: dict[str, Overlap] = field(default_factory=dict, init=False, repr=False)
+
+    def maps(self, layer: str) -> tuple[SegmentMap, SegmentMap]:
+        """(ground truth, prediction) of a layer. Raises UserError where their sizes differ."""
+        gt, pred = self.gt.layer(layer), self.pred.layer(layer)
+        if gt.size != pred.size:
+            raise UserError(
+                f"{self.video}, frame {self.frame}, {layer}: expected a prediction of the ground truth's "
+                f"size {gt.size} (height, width), got {pred.size}. Nothing is resized: write it in that size"
+            )
+        return gt, pred
+
+    def overlap(self, layer: str) -> Overlap:
+        """The pixel counts of a layer, computed once. Raises UserError where the sizes differ."""
+        if layer not in self._overlaps:
+            self._overlaps[layer] = Overlap.of(*self.maps(layer))
+        return self._overlaps[layer]
+
+
+class State(Protocol):
+    """What a measure has seen of some frames; a merge has the same bits in any partition and order."""
+
+    def merge(self, other: Self) -> Self:
+        """What both have seen."""
+
+    def to_json(self) -> Any:
+        """As dicts with text keys, lists, text and numbers; floats keep every bit through `json`."""
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """The inverse of to_json."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A state that keeps a row for each thing observed, by video, in no particular order."""
+
+    videos: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+
+    def merge(self, other: Self) -> Self:
+        """The rows of both."""
+        joined = dict(self.videos)
+        for video, rows in other.videos.items():
+            joined[video] = joined.get(video, ()) + rows
+        return type(self)(joined)
+
+    def of(self, video: str) -> list[Row]:
+        """The rows of a video, sorted."""
+        return sorted(self.videos.get(video, ()))
+
+    def to_json(self) -> Any:
+        """{video: sorted rows}."""
+        return {video: [list(row) for row in self.of(video)] for video in sorted(self.videos)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """The inverse of to_json."""
+        return cls({video: tuple(tuple(row) for row in rows) for video, rows in data.items()})
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number. key: which of the measure's numbers. value: NaN where undefined.
+
+    scope: "all", "<video>", "<video>#<object>", either with "/<frame>", or "class:<name>".
+    n: how many things (sequences or objects, frames, classes) it is the mean of.
+    """
+
+    key: str
+    scope: str
+    value: float
+    n: int
+
+
+class Measure(Protocol):
+    """The base of a measure, to be made a frozen dataclass whose fields are its parameters.
+
+    name: as in its entry point (group vipbench.measures). layer: the layer it scores. keys: of its numbers.
+    """
+
+    name: ClassVar[str]
+    layer: ClassVar[str]
+    keys: ClassVar[tuple[str, ...]]
+
+    def empty(self) -> State:
+        """The state of no frame."""
+
+    def observe(self, pair: Pair) -> Any:
+        """The state of one frame. Raises UserError for a prediction that cannot be scored."""
+
+    def finish(self, state: Any, videos: Sequence[str]) -> list[Value]:
+        """The numbers of the videos, in this (the data set's) order. Warns with MeasureWarning."""
+
+    def scored(self, length: int) -> range:
+        """The positions that count in a video of so many annotated frames."""
+        return range(length)
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for parameter, value in vars(self).items():
+            choices = get_args(hints[parameter])
+            if choices and value not in choices:
+                expected = " or ".join(map(str, choices))
+                raise UserError(f"{self.name}: {parameter}={value} is not known, expected {expected}")
+
+    def __str__(self) -> str:
+        return label(self, "")
+
+
+def label(measure: Measure, key: str) -> str:
+    """The text of one of a measure's numbers, `J.mean(frames=inner,...)`; of the measure itself for ""."""
+    mark = "@" if key[:1].isdigit() else "." if key else ""
+    parameters = ",".join(f"{name}={value}" for name, value in sorted(vars(measure).items()))
+    return f"{measure.name}{mark}{key}({parameters})"
+
+
+def parse(text: str) -> tuple[Measure, str]:
+    """(measure, key) of a label, the inverse of `label`; a parameter left out has its default.
+
+    Raises UserError for a text that is no label and for an unknown measure, key, parameter or value.
+    """
+    match = LABEL.fullmatch(text)
+    if not match:
+        raise UserError(f"{text!r} is not a measure. Write it as J.mean(frames=inner,objects=foreground)")
+    name, key = match["name"], match["key"] or ""
+    if name not in _known():
+        raise UserError(f"{text!r}: unknown measure {name!r}. Known: {', '.join(sorted(_known()))}")
+    pairs = [part.partition("=") for part in match["parameters"].split(",") if part]
+    try:
+        measure: Measure = _known()[name].load()(**{parameter: value for parameter, _, value in pairs})
+    except TypeError as error:
+        raise UserError(f"{text!r}: {name} has no such parameter ({error})") from None
+    if key not in ("", *measure.keys):
+        raise UserError(f"{text!r}: {name} has no number {key!r}. Known: {', '.join(measure.keys)}")
+    return measure, key
+
+
+@cache
+def _known() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="vipbench.measures")}
