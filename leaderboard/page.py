@@ -118,8 +118,9 @@ def _cell(content: str, value: object, text: bool = False) -> str:
 
 
 def _number(value: float | None, scale: int) -> str:
-    known = value is not None and math.isfinite(value)
-    return _cell(f"{value * scale:.1f}", repr(value)) if known and value is not None else _cell(ABSENT, "")
+    if value is None or not math.isfinite(value):
+        return _cell(ABSENT, "")
+    return _cell(f"{value * scale:z.1f}", repr(value))
 
 
 def _more(record: Record) -> str:

@@ -78,7 +78,7 @@ def test_rows_show_the_numbers_best_first(tmp_path: Path) -> None:
 def test_thresholds_other_than_half_are_in_the_opened_row_only(tmp_path: Path) -> None:
     record = made("aten")
     found = page(tmp_path, record)
-    heads = [a["title"] for a in found.attributes("th") if a.get("title")]
+    heads = [a["title"] or "" for a in found.attributes("th") if a.get("title")]
     assert any(head.startswith("APr@0.5(") for head in heads)
     assert any(head.startswith("APr@0.5:0.95(") for head in heads)
     assert not any(head.startswith("APr@0.6(") for head in heads)

@@ -97,7 +97,7 @@ def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _number(cell: Cell, value: float | None, sign: str = "") -> str:
-    return ABSENT if value is None else f"{value:{sign}.{cell.column.decimals}f}"
+    return ABSENT if value is None else f"{value:{sign}z.{cell.column.decimals}f}"
 
 
 def _terminal(found: Sequence[Block]) -> str:

@@ -59,7 +59,7 @@ class Block:
         printed = line.row.values if line.row else [ABSENT] * len(self.table.columns)
         for column, paper in zip(self.table.columns, printed, strict=True):
             ours = column.of(line.record) if line.record else None
-            known = ours is not None and paper != ABSENT and self.comparable
+            known = self.comparable and paper != ABSENT
             yield Cell(column, ours, paper, ours - float(paper) if known and ours is not None else None)
 
 

@@ -87,7 +87,8 @@ def _rows(folder: Folder, dataset: Dataset, frame: Frame) -> Iterator[list[Panel
 
 def _colour_ids(dataset: Dataset, layer: str, gt: SegmentMap, pred: SegmentMap) -> Ids:
     if "davis2016" in dataset.protocols:
-        return (pred.ids != 0).astype(np.uint16)
+        foreground: Ids = (pred.ids != 0).astype(np.uint16)
+        return foreground
     return _partners(gt, pred) if layer in UNNUMBERED else pred.ids
 
 
