@@ -32,10 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.metrics.measure import Pair
-from vipbench.metrics.series import FOREGROUND, Series
-from vipbench.types import Ids
+from vipbench.metrics.series import Mask, Series, owned
 
-Mask = NDArray[np.bool_]
 Points = NDArray[np.intp]
 
 TOLERANCE = 0.008
@@ -51,11 +49,7 @@ class F(Series):
     def value(self, pair: Pair, obj: int) -> float:
         """The boundary measure of one object."""
         gt, pred = pair.maps(self.layer)
-        return boundary_f(boundary(_mask(gt.ids, obj)), boundary(_mask(pred.ids, obj)), radius(gt.size))
-
-
-def _mask(ids: Ids, obj: int) -> Mask:
-    return ids != 0 if obj == FOREGROUND else ids == obj
+        return boundary_f(boundary(owned(gt.ids, obj)), boundary(owned(pred.ids, obj)), radius(gt.size))
 
 
 def radius(size: tuple[int, int]) -> int:
@@ -74,7 +68,8 @@ def boundary(mask: Mask) -> Points:
     block = np.pad(mask[top : rows[-1] + 2, left : columns[-1] + 2], ((0, 1), (0, 1)), mode="edge")
     corner, right, below, across = block[:-1, :-1], block[:-1, 1:], block[1:, :-1], block[1:, 1:]
     mixed = (corner != right) | (corner != below) | (corner != across)
-    return np.argwhere(mixed) + np.array([top, left])
+    points: Points = np.argwhere(mixed) + np.array([top, left])
+    return points
 
 
 def matched(points: Points, others: Points, r: int) -> int:

@@ -95,7 +95,8 @@ def ious(counts: Confusion) -> NDArray[np.float64]:
     """The IoU of each class [20], NaN of a class that is in neither map."""
     found = np.diag(counts)
     unions = counts.sum(axis=0) + counts.sum(axis=1) - found
-    return np.divide(found, unions, out=np.full(len(found), np.nan), where=unions > 0)
+    ratios: NDArray[np.float64] = np.divide(found, unions, out=np.full(len(found), np.nan), where=unions > 0)
+    return ratios
 
 
 def _mean(scope: str, values: NDArray[np.float64]) -> Value:

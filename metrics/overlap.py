@@ -35,10 +35,16 @@ class Overlap:
         """
         if gt.size != pred.size:
             raise ValueError(f"maps of different sizes: {gt.size} and {pred.size}")
-        (gt_ids, rows), (pred_ids, columns) = _indexed(gt.ids), _indexed(pred.ids)
-        shape = len(gt_ids), len(pred_ids)
-        joint = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])
-        return cls(gt_ids, pred_ids, joint.reshape(shape))
+        joint = (gt.ids.astype(np.uint32) << 16 | pred.ids).ravel()
+        # By runs of equal pairs: label maps consist of few and long ones.
+        starts = np.append(0, np.flatnonzero(joint[1:] != joint[:-1]) + 1)
+        pairs, run = np.unique(joint[starts], return_inverse=True)
+        pixels = np.bincount(run, weights=np.diff(starts, append=joint.size))
+        gt_ids, rows = np.unique((pairs >> 16).astype(np.uint16), return_inverse=True)
+        pred_ids, columns = np.unique((pairs & 0xFFFF).astype(np.uint16), return_inverse=True)
+        counts = np.zeros((len(gt_ids), len(pred_ids)), np.int64)
+        counts[rows, columns] = pixels
+        return cls(gt_ids, pred_ids, counts)
 
     def ious(self) -> NDArray[np.float64]:
         """Intersection over union of every pair, float64 [G, P] in 0..1: integers, then one division."""
@@ -50,10 +56,3 @@ class Overlap:
         """(intersection, union) in pixels of the selected gt segments [G], as one, and the pred ones [P]."""
         intersection = int(self.counts[gt][:, pred].sum())
         return intersection, int(self.counts[gt].sum() + self.counts[:, pred].sum()) - intersection
-
-
-def _indexed(ids: Ids) -> tuple[Ids, NDArray[np.intp]]:
-    """The distinct ids, ascending, and the position among them of every pixel's id, flat."""
-    flat = ids.ravel().astype(np.intp)
-    present = np.bincount(flat) > 0
-    return np.flatnonzero(present).astype(np.uint16), (np.cumsum(present) - 1)[flat]

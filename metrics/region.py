@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from vipbench.metrics.measure import Pair
-from vipbench.metrics.series import FOREGROUND, Series
+from vipbench.metrics.series import Series, owned
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,5 @@ class J(Series):
     def value(self, pair: Pair, obj: int) -> float:
         """Intersection over union of one object."""
         overlap = pair.overlap(self.layer)
-        gt, pred = (
-            ids != 0 if obj == FOREGROUND else ids == obj for ids in (overlap.gt_ids, overlap.pred_ids)
-        )
-        intersection, union = overlap.union_of(gt, pred)
+        intersection, union = overlap.union_of(owned(overlap.gt_ids, obj), owned(overlap.pred_ids, obj))
         return intersection / union if union else 1.0

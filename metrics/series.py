@@ -40,10 +40,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, Value
+from vipbench.types import Ids
 
+Mask = NDArray[np.bool_]
 Vector = NDArray[np.float64]
 FOREGROUND = 0
 """In place of an object's id: everything but background."""
+
+
+def owned(ids: Ids, obj: int) -> Mask:
+    """Which of the ids, of any shape, are the object's."""
+    mask: Mask = ids != 0 if obj == FOREGROUND else ids == obj
+    return mask
 
 
 def mean(values: Vector) -> float:
