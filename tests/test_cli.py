@@ -213,6 +213,15 @@ def test_score_prints_numbers_layout_and_the_record(cli: Cli, davis_preds: Path,
     assert load(Path("mine.json")).scores == record.scores
 
 
+def test_score_prints_the_thresholds_of_the_paper_only(cli: Cli, vip_preds: Path, vip_root: Path) -> None:
+    result = cli("score", vip_preds, "--dataset", "vip", "--data", vip_root)
+    assert "APr@0.5(" in result.stdout
+    assert "APr@0.5:0.95(" in result.stdout
+    assert "APr@0.55(" not in result.stdout
+    assert "APr_vol@0.4(" not in result.stdout
+    assert "more thresholds are in the Record" in result.stdout
+
+
 def test_a_part_of_the_videos_does_not_replace_the_whole_record(
     cli: Cli, davis_preds: Path, davis_root: Path
 ) -> None:
