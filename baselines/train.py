@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +30,13 @@ Losses = Callable[[int], dict[str, Tensor]]
 Progress = Callable[[str, int, int, dict[str, float]], None]
 
 
+class Stateful(Protocol):
+    """A model, an optimiser or a schedule."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
 def train(
     method: str,
     preset: str,
@@ -46,8 +55,10 @@ def train(
     if method not in METHODS:
         raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(METHODS)}")
     sizes = presets.load(preset, task_of(dataset))
-    target = out / f"{preset}-{method}-{sizes.task}.safetensors"
+    about = _about(method, sizes, dataset, seed)
+    target = out / ("-".join(about[k] for k in ("preset", "method", "task") if k in about) + ".safetensors")
     if target.exists():
+        _same(target, weights.about(target), about)
         return target
     starts = [train(m, preset, dataset, out, seed, device, progress) for m in _needed(method)]
     out.mkdir(parents=True, exist_ok=True)
@@ -55,17 +66,26 @@ def train(
     model, losses, stage = _prepare(method, sizes, Samples(dataset, "train", sizes.input, seed), device)
     for path in starts:
         weights.initialise(_part(model, path), path)
-    fit(model, stage, losses, target.with_suffix(".checkpoint"), f"{method} {sizes.task}", progress)
-    about = {
-        "method": method,
-        "preset": preset,
-        "task": sizes.task,
-        "dataset": dataset.name,
-        "seed": str(seed),
-    }
-    weights.save(model, target, about | {"steps": str(stage.steps)})
-    target.with_suffix(".checkpoint").unlink(missing_ok=True)
+    checkpoint = Checkpoint(target.with_suffix(".checkpoint"), about)
+    fit(model, stage, losses, checkpoint, method, progress)
+    weights.save(model, target, about)
+    checkpoint.path.unlink(missing_ok=True)
     return target
+
+
+def _about(method: str, sizes: Preset, dataset: Dataset, seed: int) -> dict[str, str]:
+    """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
+    stage = {"frame": sizes.frame, "flow": sizes.flow_stage, "aten": sizes.aten}[method]
+    about = {"method": method, "preset": sizes.name, "seed": str(seed), "steps": str(stage.steps)}
+    return about if method == "flow" else about | {"task": sizes.task, "dataset": dataset.name}
+
+
+def _same(path: Path, found: dict[str, str], about: dict[str, str]) -> None:
+    """UserError where a file in the output folder comes from other settings."""
+    other = {key: found.get(key) for key in about if found.get(key) != about[key]}
+    if other:
+        wanted = {key: about[key] for key in other}
+        raise UserError(f"{path} was trained with {other}, asked for {wanted}. Choose another --out")
 
 
 def _needed(method: str) -> tuple[str, ...]:
@@ -75,7 +95,7 @@ def _needed(method: str) -> tuple[str, ...]:
 
 def _part(model: nn.Module, path: Path) -> nn.Module:
     """The part of a model that a weights file starts: FlowNet-S, or all that carries its names."""
-    return model.flow if isinstance(model, AtenNet) and "-flow-" in path.name else model
+    return model.flow if isinstance(model, AtenNet) and path.stem.endswith("-flow") else model
 
 
 def _prepare(method: str, sizes: Preset, samples: Samples, device: str) -> tuple[nn.Module, Losses, Stage]:
@@ -132,12 +152,17 @@ def _aten_losses(net: AtenNet, samples: Samples, stage: Stage, step: int, device
 
 
 def fit(
-    model: nn.Module, stage: Stage, losses: Losses, checkpoint: Path, title: str, progress: Progress | None
+    model: nn.Module,
+    stage: Stage,
+    losses: Losses,
+    checkpoint: Checkpoint,
+    title: str,
+    progress: Progress | None = None,
 ) -> None:
     """Run one stage, from its checkpoint if there is one."""
     optimizer = _optimizer(model, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
-    start = _resume(model, optimizer, schedule, checkpoint)
+    start = checkpoint.load(model=model, optimizer=optimizer, schedule=schedule)
     _set_mode(model, stage)
     for step in range(start, stage.steps):
         terms = losses(step)
@@ -150,7 +175,7 @@ def fit(
         if progress and step % LOG_EVERY == 0:
             progress(title, step, stage.steps, {name: term.item() for name, term in terms.items()})
         if (step + 1) % SAVE_EVERY == 0:
-            _save(model, optimizer, schedule, step + 1, checkpoint)
+            checkpoint.save(step + 1, model=model, optimizer=optimizer, schedule=schedule)
     model.eval()
 
 
@@ -188,29 +213,29 @@ def _optimizer(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=stage.rate)
 
 
-def _save(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    step: int,
-    path: Path,
-) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()}, temporary)  # type: ignore[attr-defined]
-    os.replace(temporary, path)
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that a killed training goes on from, and what it was started as."""
 
+    path: Path
+    about: dict[str, str]
 
-def _resume(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    path: Path,
-) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return int(state["step"])
+    def save(self, step: int, **parts: Stateful) -> None:
+        """Write the state of all parts after `step` steps, atomically."""
+        temporary = self.path.with_name(self.path.name + ".tmp")
+        states = {name: part.state_dict() for name, part in parts.items()}
+        torch.save({"step": step, "about": self.about, "parts": states}, temporary)
+        os.replace(temporary, self.path)
+
+    def load(self, **parts: Stateful) -> int:
+        """Restore all parts and return the number of steps done, 0 without a file.
+
+        Raises UserError for the checkpoint of a training with other settings.
+        """
+        if not self.path.exists():
+            return 0
+        state = torch.load(self.path, weights_only=True)
+        _same(self.path, state["about"], self.about)
+        for name, part in parts.items():
+            part.load_state_dict(state["parts"][name])
+        return int(state["step"])

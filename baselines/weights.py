@@ -15,7 +15,7 @@ from torch import nn
 from vipbench.errors import UserError
 
 
-def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
+def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a model's weights, rounded to half precision, with what they are as metadata; atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
@@ -23,8 +23,23 @@ def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
         for name, t in model.state_dict().items()
     }
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(state, temporary, metadata=about)
+    save_file(state, temporary, metadata=metadata)
     os.replace(temporary, path)
+
+
+def about(path: Path) -> dict[str, str]:
+    """What a weights file says of itself. Raises UserError for a missing or damaged file."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such weights file") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
 def load(model: nn.Module, path: Path) -> dict[str, str]:
@@ -33,14 +48,7 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
     Raises UserError for a missing or damaged file, and with the list of tensors that are missing,
     unexpected or of another shape.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            about: dict[str, str] = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such weights file") from None
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    metadata, state = _read(path)
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     faults = [f"missing {n}" for n in wanted.keys() - state.keys()]
     faults += [f"unexpected {n}" for n in state.keys() - wanted.keys()]
@@ -52,12 +60,12 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
     if faults:
         shown = "; ".join(sorted(faults)[:5])
         raise UserError(
-            f"{path}: weights of {json.dumps(about)} do not fit this network: "
+            f"{path}: weights of {json.dumps(metadata)} do not fit this network: "
             f"{len(faults)} tensors differ ({shown}). "
             "Use the preset, method and task that they were trained for"
         )
     model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
-    return about
+    return metadata
 
 
 def shipped(method: str, task: str, preset: str) -> Path:
@@ -73,8 +81,7 @@ def shipped(method: str, task: str, preset: str) -> Path:
 
 def initialise(model: nn.Module, path: Path) -> None:
     """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values."""
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    _, state = _read(path)
     own = model.state_dict()
     with torch.no_grad():
         for name in own.keys() & state.keys():

@@ -134,7 +134,9 @@ def test_key_memory_is_bounded(dataset: Dataset, images: Path, untrained: Path) 
     assert max(sizes) <= 5  # 2 p + 1
 
 
-def test_p_0_at_the_key_with_l_1_is_the_gru_on_one_map(dataset: Dataset, images: Path, untrained: Path) -> None:
+def test_p_0_at_the_key_with_l_1_is_the_gru_on_one_map(
+    dataset: Dataset, images: Path, untrained: Path
+) -> None:
     """With one frame a segment and no other keys, only the ConvGRU stands between features and heads."""
     method = Aten(dataset, l=1, p=0, weights=untrained)
     frame, parsing = next(method.predict(addresses([3], root=images)))

@@ -1,0 +1,145 @@
+"""Training on a small synth: from scratch, resumed after a kill, refused where settings differ."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from vipbench import UserError  # noqa: E402
+from vipbench.baselines import presets, train  # noqa: E402
+from vipbench.baselines.presets import Preset  # noqa: E402
+from vipbench.baselines.samples import Samples, _keys  # noqa: E402
+from vipbench.datasets import synth_write  # noqa: E402
+from vipbench.datasets.synth import Synth, SynthDavis, make  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The train split of synth, cut to two videos."""
+    home = tmp_path_factory.mktemp("synth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(synth_write.SPLITS, "train", replace(synth_write.SPLITS["train"], count=2))
+        make(home, ["train"])
+    return home
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages of a few steps."""
+    load = presets.load
+
+    def shortened(name: str, task: str) -> Preset:
+        p = load(name, task)
+        return replace(
+            p,
+            frame=replace(p.frame, steps=4, batch=2),
+            flow_stage=replace(p.flow_stage, steps=2, batch=2),
+            aten=replace(p.aten, steps=2, batch=2),
+        )
+
+    monkeypatch.setattr(presets, "load", shortened)
+    monkeypatch.setattr(train, "SAVE_EVERY", 2)
+
+
+def same(a: Path, b: Path) -> bool:
+    one, two = load_file(a), load_file(b)
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+@pytest.mark.parametrize(("kind", "task"), [(Synth, "vip"), (SynthDavis, "davis")])
+def test_aten_from_scratch_starts_from_its_frame_and_flow_models(
+    kind: Any, task: str, root: Path, tmp_path: Path
+) -> None:
+    seen: dict[str, list[float]] = {}
+
+    def progress(title: str, step: int, steps: int, losses: dict[str, float]) -> None:
+        seen.setdefault(title, []).append(sum(losses.values()))
+
+    path = train.train("aten", "tiny", kind(root), tmp_path, progress=progress)
+    assert path.name == f"tiny-aten-{task}.safetensors"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"tiny-aten-{task}.safetensors",
+        "tiny-flow.safetensors",
+        f"tiny-frame-{task}.safetensors",
+    ]
+    assert list(seen) == ["frame", "flow", "aten"]
+    assert all(0 < loss < 100 for losses in seen.values() for loss in losses)
+    frame, aten = load_file(tmp_path / f"tiny-frame-{task}.safetensors"), load_file(path)
+    frozen = "features.resnet.bn1.running_mean"  # ATEN keeps the frame model's statistics
+    assert torch.equal(frame[frozen], aten[frozen])
+    assert not torch.equal(frame["features.decode1.weight"], aten["features.decode1.weight"])
+
+
+def test_a_killed_training_ends_with_the_same_weights(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train.train("frame", "tiny", Synth(root), tmp_path / "whole")
+    plain = Samples.clip
+    calls = iter(range(100))
+
+    def dies(self: Samples, *args: Any) -> Any:
+        if next(calls) == 6:  # in step 3, after the checkpoint of step 2
+            raise KeyboardInterrupt
+        return plain(self, *args)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Samples, "clip", dies)
+        train.train("frame", "tiny", Synth(root), tmp_path / "cut")
+    assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".checkpoint"]
+    assert same(train.train("frame", "tiny", Synth(root), tmp_path / "cut"), whole)
+
+
+def test_what_was_trained_with_other_settings_is_not_taken(root: Path, tmp_path: Path) -> None:
+    train.train("flow", "tiny", Synth(root), tmp_path)
+    with pytest.raises(UserError, match=r"tiny-flow.* was trained with .*'seed': '0'.*Choose another --out"):
+        train.train("flow", "tiny", Synth(root), tmp_path, seed=1)
+
+
+def test_flow_is_the_same_for_both_tasks(root: Path, tmp_path: Path) -> None:
+    one = train.train("flow", "tiny", Synth(root), tmp_path / "a")
+    assert same(one, train.train("flow", "tiny", SynthDavis(root), tmp_path / "b"))
+
+
+def test_unknown_method(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'copy-first' cannot be trained; there are: frame, flow, aten"):
+        train.train("copy-first", "tiny", Synth(root), tmp_path)
+
+
+@pytest.mark.parametrize(("l", "low", "high"), [(3, -1, 1), (4, -2, 1), (5, -2, 2)])
+def test_key_of_a_sample_lies_where_the_paper_has_it(l: int, low: int, high: int) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    drawn = [_keys(15, 30, l, 2, rng) for _ in range(300)]
+    assert {15 - keys[0] for keys in drawn} == set(range(low, high + 1))
+    assert {keys[1] - keys[0] for keys in drawn} == {-l, l}
+    assert all(keys[2] - keys[1] == keys[1] - keys[0] for keys in drawn)
+    starts = [_keys(0, 30, l, 2, rng) for _ in range(50)]
+    assert all(0 <= k < 30 for keys in starts for k in keys)
+
+
+def test_samples_do_not_depend_on_what_was_drawn_before(root: Path) -> None:
+    samples = Samples(Synth(root), "train", presets.load("tiny", "vip").input, seed=3)
+    first = samples.clip(samples.rng(5, 1), 3, 2)
+    samples.clip(samples.rng(6, 0), 3, 2)
+    again = samples.clip(samples.rng(5, 1), 3, 2)
+    assert torch.equal(first.image, again.image)
+    assert torch.equal(first.truth.category, again.truth.category)
+
+
+def test_flow_pairs_bring_the_reference_onto_the_target(root: Path) -> None:
+    """The reference, warped by the exact flow, is closer to the target than the reference itself."""
+    from vipbench.baselines.nn.warp import warp
+
+    samples = Samples(Synth(root), "train", presets.load("tiny", "vip").input, seed=0)
+    for step in range(8):  # mirrored and plain, sharp and blurred
+        target, reference, flow = samples.pair(samples.rng(step, 0))
+        moved = warp(reference[None], flow[None])[0]
+        inside = (moved != 0).any(0)
+        error = (moved - target).abs().mean(0)[inside].mean()
+        assert error < 0.8 * (reference - target).abs().mean(0)[inside].mean()
