@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vipbench.baselines.canvas import Placement
-from vipbench.baselines.loading import load_image, network, stage
+from vipbench.baselines.loading import about, load_image, network, stage
 from vipbench.baselines.network import AtenNet
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
@@ -90,6 +90,7 @@ class Aten:
             raise UserError(f"method aten: l must be at least 1 and p at least 0, got l={l}, p={p}")
         self.l, self.p, self.device = l, p, device
         self.net = network(AtenNet, self.name, dataset, preset, weights, device)
+        self.about = about(preset, weights)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:

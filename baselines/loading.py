@@ -51,6 +51,11 @@ def network(
     return model.to(device).eval()
 
 
+def about(preset: str, path: Path | None) -> str:
+    """What a table says of the network beside the method's name."""
+    return f"preset {preset}, {path.name if path else 'the weights that come with vipbench'}"
+
+
 def load_image(frame: Frame, model: FrameNet, device: str) -> tuple[Tensor, Placement]:
     """A frame's photo as [1, 3, canvas] on the device, and where on the canvas it lies."""
     with timing.stage("decode"):

@@ -64,11 +64,17 @@ def recall(values: Vector) -> float:
     return mean((values > 0.5).astype(np.float64))
 
 
+def edges(n: int) -> list[int]:
+    """The five 0-based frames that cut 1..n into quarters; neighbours share them."""
+    # 1e-10 turns numpy's rounding to even into rounding half up.
+    steps: list[int] = (np.round(np.linspace(1, n, 5) + 1e-10).astype(np.int64) - 1).tolist()
+    return steps
+
+
 def decay(values: Vector) -> float:
     """How much lower the last quarter of the values [n] is than the first; NaN of no values."""
-    # 1e-10 turns numpy's rounding to even into rounding half up.
-    edges = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(np.int64) - 1
-    return mean(values[edges[0] : edges[1] + 1]) - mean(values[edges[3] : edges[4] + 1])
+    cut = edges(len(values))
+    return mean(values[cut[0] : cut[1] + 1]) - mean(values[cut[3] : cut[4] + 1])
 
 
 STATISTICS = {"mean": mean, "recall": recall, "decay": decay}

@@ -47,6 +47,11 @@ def made(
             device=device,
             layout="vip",
             warnings=("warning: walk: expected 10 frames, got 9.",),
-            run={"method": method, "options": {"preset": "tiny"}, "device": {**device, "torch": "cpu"}},
+            run={
+                "method": method,
+                "options": {},
+                "about": "preset tiny, w.safetensors",
+                "device": {**device, "torch": "cpu"},
+            },
         ),
     )

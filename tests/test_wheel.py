@@ -50,8 +50,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scores_from_another_folder(installed: Path, tmp_path: Path) -> None:
     davis_root(tmp_path / "DAVIS")
     (tmp_path / "metrics.py").write_text("raise ImportError('a file of the user shadows vipbench.metrics')")
-    (tmp_path / "baselines.py").write_text("raise ImportError('a file of the user shadows vipbench.baselines')")
-    command = [installed, "-m", "vipbench.cli", "score", "preds", "--dataset", "davis", "--data", "DAVIS"]
+    (tmp_path / "baselines.py").write_text(
+        "raise ImportError('a file of the user shadows vipbench.baselines')"
+    )
+    command = [installed, "-m", "vipbench", "score", "preds", "--dataset", "davis", "--data", "DAVIS"]
     done = subprocess.run(
         [*command, "--out", "record.json", "--format", "json"], cwd=tmp_path, capture_output=True, text=True
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,6 +21,7 @@ WIDTH = 120
 BETWEEN = re.compile(r"@0\.(?![567]\()\d+\(")
 """Labels of single thresholds that no table of the paper has: it prints .5, .6, .7 and the means."""
 MOST_WARNINGS = 20
+LINE_EVERY = 10  # seconds
 
 
 def note(text: str) -> None:
@@ -60,9 +62,32 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: int =
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 
+def _described(title: str, what: str, figures: dict[str, float] | None) -> str:
+    return " ".join([title, what, *(f"{k} {v:.3f}" for k, v in (figures or {}).items())])
+
+
+def _lines(title: str) -> Callable[..., None]:
+    """Progress as lines, for log files."""
+    shown = time.monotonic()
+
+    def tick(what: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LINE_EVERY:
+            shown = time.monotonic()
+            note(f"{_described(title, what, figures)} {done}/{total}")
+
+    return tick
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr, drawn from the first call on. Call it with what, how much, of how much."""
+    """Progress on stderr, from the first call on: a bar on a terminal, else a line every ten seconds.
+
+    Call it with what, how much, of how much.
+    """
+    if not sys.stderr.isatty():
+        yield _lines(title)
+        return
     from rich import progress as rich
     from rich.console import Console
 
@@ -79,7 +104,7 @@ def progress(title: str) -> Iterator[Callable[..., None]]:
 
     def tick(what: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
         nonlocal last
-        shown = " ".join([title, what, *(f"{k} {v:.3f}" for k, v in (figures or {}).items())])
+        shown = _described(title, what, figures)
         if last < 0 or done < last:  # what an earlier run finished does not count as this one's speed
             bar.reset(task, total=total, completed=done)
             bar.start()

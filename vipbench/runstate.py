@@ -64,6 +64,7 @@ def settings(
         "git": provenance.git_commit(),
         "command": provenance.command(),
         "created": provenance.now(),
+        "about": getattr(built, "about", ""),
         "device": provenance.device(str(getattr(built, "device", "")) or None),
     }
 

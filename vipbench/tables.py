@@ -62,9 +62,8 @@ def _heading(block: Block) -> list[str]:
 
 
 def _settings(records: Sequence[Record]) -> list[str]:
-    """The presets and weights that the methods ran with, as far as the Records say."""
-    known = [{**(r.provenance.run or {}).get("options", {}), **r.options} for r in records]
-    return sorted({f"{key} {run[key]}" for run in known for key in ("preset", "weights") if run.get(key)})
+    """The presets and weights that the methods ran with, as far as they say."""
+    return sorted({about for r in records if (about := (r.provenance.run or {}).get("about"))})
 
 
 def _footer(block: Block) -> list[str]:

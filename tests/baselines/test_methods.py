@@ -156,7 +156,7 @@ def test_weights_that_do_not_fit_are_refused_with_a_list(dataset: Dataset, tmp_p
     (tmp_path / "w.safetensors").write_bytes(b"rubbish")
     with pytest.raises(UserError, match="not a readable safetensors"):
         FrameMethod(dataset, weights=tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match="no weights come with .* preset paper"):
+    with pytest.raises(UserError, match=r"no weights come with .* preset paper"):
         FrameMethod(dataset, preset="paper")
     with pytest.raises(UserError, match="unknown preset 'huge'"):
         FrameMethod(dataset, preset="huge")

@@ -14,7 +14,7 @@ from typing import Any
 
 from vipbench.datasets.davis import Davis
 from vipbench.datasets.synth_layout import vip_name
-from vipbench.datasets.synth_write import make
+from vipbench.datasets.synth_write import make, read_manifest
 from vipbench.datasets.vip import Vip
 from vipbench.errors import Problem, UserError
 from vipbench.types import Frame, Video
@@ -23,7 +23,8 @@ __all__ = ["Synth", "SynthDavis", "frozen", "make"]
 
 ABOUT = """\
 synth and synth-davis: moving articulated people with 19 parts, made by vipbench itself, the same bytes
-from the same seed. 92 videos of 24 frames, 96x160: train 64, val 8, test 12, hard 8 (more occlusion and blur).
+from the same seed. 92 videos of 24 frames, 96x160: train 64, val 8, test 12,
+hard 8 (more occlusion and blur).
 Where from: vipbench data make synth --out data/synth [--splits test,train]
 Licence: MIT, as vipbench. Size: about 20 MB, and 250 MB of exact flow (.flo) with the train split.
 synth is the VIP task (ROOT/VIP), synth-davis the same videos with the people as one object (ROOT/DAVIS)."""
@@ -40,16 +41,24 @@ def _require(root: Path, split: str) -> None:
     """UserError unless the split was made."""
     if split not in SPLITS:
         raise UserError(f"synth has no split {split!r}, only {', '.join(SPLITS)}")
-    if not (root / f"VIP/lists/{split}_id.txt").is_file():
+    listed = (root / f"VIP/lists/{split}_id.txt").is_file()
+    if not listed or split not in read_manifest(root)["splits"]:
         raise UserError(
             f"{root}: split {split!r} of synth is not there. "
             f"Make it: vipbench data make synth --out {root} --splits {split}"
         )
 
 
+def _home(root: Path) -> Path:
+    """The root. Raises UserError if it is not there."""
+    if not Path(root).is_dir():
+        raise UserError(f"{root}: no such folder. Make it: vipbench data make synth --out {root}")
+    return Path(root)
+
+
 def _frozen_problems(root: Path, split: str) -> list[Problem]:
     """Where a split differs from the frozen one of the same seed and size."""
-    manifest = json.loads((root / "synth.json").read_text())
+    manifest = read_manifest(root)
     if (manifest["seed"], manifest["size"]) != (0, [96, 160]):
         return []
     want, got = frozen()[split]["sha256"], manifest["splits"][split]["sha256"]
@@ -77,8 +86,8 @@ class Synth(Vip):
     about = ABOUT
 
     def __init__(self, root: Path) -> None:
-        super().__init__(Path(root) / "VIP")
-        self.home = Path(root)
+        self.home = _home(root)
+        super().__init__(self.home / "VIP")
 
     def videos(self, split: str) -> Sequence[Video]:
         """As Vip.videos. Raises UserError for a split that was not made."""
@@ -104,8 +113,8 @@ class SynthDavis(Davis):
     about = ABOUT
 
     def __init__(self, root: Path) -> None:
-        super().__init__(Path(root) / "DAVIS")
-        self.home = Path(root)
+        self.home = _home(root)
+        super().__init__(self.home / "DAVIS")
         self.version = "1"
 
     def videos(self, split: str) -> Sequence[Video]:

@@ -62,7 +62,7 @@ def _write_labels(vip: Path, moment: Moment, name: str) -> None:
     part = np.where(category > 0, category + 20 * (human - (human > 0)), 0).astype(np.uint16)
     maps: dict[str, Ids] = {
         "Category_ids": category,
-        "Category_rev_ids": flip_classes(category[:, ::-1]),
+        "Category_rev_ids": flip_classes(category),
         "Human_ids": human,
         "Instance_ids": part,
     }

@@ -102,7 +102,7 @@ class Scene:
         """The colours of a render, float64 [H, W, 3] in 0..255."""
         rows = (here.v + self.backdrop.shape[0] / 2).astype(int).clip(0, self.backdrop.shape[0] - 1)
         columns = (here.u + self.backdrop.shape[1] / 2).astype(int).clip(0, self.backdrop.shape[1] - 1)
-        image = self.backdrop[rows, columns]
+        image: Floats = self.backdrop[rows, columns]
         body = here.owner >= 0
         who, category = here.owner[body] // BONES, here.category[body]
         frequency, depth = np.moveaxis(self.stripes[who, category], -1, 0)
@@ -213,7 +213,8 @@ def _noise(rng: np.random.Generator, height: int, width: int, cell: int) -> Floa
     rows, below = lattice[i], lattice[i + 1]
     top = rows[:, j] * (1 - b) + rows[:, j + 1] * b
     bottom = below[:, j] * (1 - b) + below[:, j + 1] * b
-    return top * (1 - a) + bottom * a
+    noise: Floats = top * (1 - a) + bottom * a
+    return noise
 
 
 def scene(

@@ -18,7 +18,7 @@ from vipbench.atomic import write_text
 from vipbench.datasets import synth_layout
 from vipbench.datasets.synth_layout import Moment
 from vipbench.datasets.synth_scene import scene
-from vipbench.errors import UserError
+from vipbench.errors import ProblemError, UserError
 
 LENGTH = 24
 FLOW_STEP, FLOW_OFFSETS = 3, (-3, -1, 1, 3)  # of every third frame of the train split
@@ -95,11 +95,21 @@ def make(
             write_text(root / "synth.json", json.dumps(manifest, indent=1) + "\n")
 
 
-def _manifest(root: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def read_manifest(root: Path) -> dict[str, Any]:
+    """What `make` wrote down of a root. Raises UserError if it is missing or damaged."""
     path = root / "synth.json"
-    if not path.exists():
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        mend = f"Delete {root} and make it again: vipbench data make synth --out {root}"
+        raise ProblemError(path, "the manifest of synth", f"{error}", mend) from None
+    return manifest
+
+
+def _manifest(root: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    if not (root / "synth.json").exists():
         return settings | {"splits": {}}
-    manifest: dict[str, Any] = json.loads(path.read_text())
+    manifest = read_manifest(root)
     found = {key: manifest[key] for key in settings}
     if found != settings:
         raise UserError(f"{root} holds synth with {found}, asked for {settings}. Choose another --out")
