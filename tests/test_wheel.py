@@ -40,7 +40,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = home.glob("vipbench-*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
     here = next(p for p in sys.path if p.endswith("site-packages"))
-    for package in ("numpy", "scipy", "PIL", "click"):  # not all: an editable vipbench may lie beside them
+    # Not all of them: an editable vipbench may lie beside them.
+    for package in ("numpy", "scipy", "PIL", "click", "rich", "pygments", "markdown_it", "mdurl"):
         (site / package).symlink_to(Path(here) / package)
     for libraries in Path(here).glob("*.libs"):
         (site / libraries.name).symlink_to(libraries)
