@@ -126,8 +126,7 @@ def _series(state: Rows, video: str) -> Iterator[tuple[str, list[Row]]]:
     """The scope and the rows, in frame order, of each object of a video."""
     rows = state.of(video)
     if not rows:
-        warnings.warn(
-            MeasureWarning(f"{video}: no object in a scored frame; left out of the mean"), stacklevel=3
-        )
+        text = f"{video}: no object in a scored frame (the first and the last do not count); left out"
+        warnings.warn(MeasureWarning(text), stacklevel=3)
     for obj, own in groupby(rows, key=lambda row: row[0]):
         yield (video if obj == FOREGROUND else f"{video}#{obj}"), list(own)
