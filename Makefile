@@ -22,7 +22,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/types .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade --target build/types .
 	MYPYPATH=build/types $(BIN)/mypy -p vipbench
 
 bench: $(VENV)/installed
