@@ -32,7 +32,6 @@ class Pair:
 
     position: 0-based among the `length` annotated frames of its video. objects: ids in the ground truth of
     the video's first annotated frame, layer "object". missing: there is no prediction, `pred` is empty.
-    void: the id of unlabelled pixels in the data set's category or object layer, None if there is none.
     """
 
     video: str
@@ -43,7 +42,6 @@ class Pair:
     pred: Parsing
     objects: tuple[int, ...] = ()
     missing: bool = False
-    void: int | None = None
     _overlaps: dict[str, Overlap] = field(default_factory=dict, init=False, repr=False)
 
     def maps(self, layer: str) -> tuple[SegmentMap, SegmentMap]:

@@ -105,7 +105,6 @@ class VideoWork:
                 pred=found,
                 objects=objects,
                 missing=missing,
-                void=self.dataset.void,
             )
 
     def _key(self, video: Video, known: list[str]) -> str:
