@@ -35,17 +35,23 @@ def task_of(dataset: Dataset) -> str:
     )
 
 
+def check_device(device: str) -> None:
+    """UserError unless tensors can be made on it."""
+    try:
+        if torch.device(device).type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("expected cpu, cuda, cuda:N or mps")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device {device!r} is not to be had here ({reason}). Try device cpu") from None
+
+
 def network(
     kind: type[Net], method: str, dataset: Dataset, preset: str, path: Path | None, device: str
 ) -> Net:
     """The method's network for this data set, ready for inference. Raises UserError for unfit weights."""
     sizes = presets.load(preset, task_of(dataset))
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device {device!r} is not to be had here ({str(error).splitlines()[0]}). Try device=cpu"
-        ) from None
+    check_device(device)
     model = kind(sizes)
     weights.load(model, path or weights.shipped(method, sizes.task, preset))
     return model.to(device).eval()

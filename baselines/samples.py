@@ -1,15 +1,12 @@
 """Training samples: frames, their keys and their targets, drawn by seed and step alone.
 
-A sample depends on nothing but (seed, step, position in the batch), so a resumed training sees what an
-undisturbed one sees.
+A sample depends on nothing but (seed, step, position in the batch), and the draws of anchors and RoIs on
+the step, so a resumed training sees what an undisturbed one sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,15 +20,9 @@ from vipbench.datasets.vip import flip
 from vipbench.errors import UserError
 from vipbench.flow import read_flow
 from vipbench.pixels import read_image
-from vipbench.types import Dataset, Frame, Parsing, Video
+from vipbench.types import Dataset, Frame, Parsing
 
 VOID = 255
-
-
-class FlowDataset(Protocol):
-    """A data set with exact flow: (target, reference, .flo file of the backward flow) of a video."""
-
-    def flows(self, video: Video) -> Sequence[tuple[Frame, Frame, Path]]: ...
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,16 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from vipbench.baselines import presets, weights
-from vipbench.baselines.loading import task_of
+from vipbench.baselines.loading import check_device, task_of
 from vipbench.baselines.network import AtenNet, FrameNet
 from vipbench.baselines.nn.flownet import FlowNetS, flow_loss
+from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.presets import Preset, Stage
 from vipbench.baselines.samples import Clip, Samples
 from vipbench.errors import UserError
 from vipbench.types import Dataset
 
 METHODS = ("frame", "flow", "aten")
-KEY_RANGE, KEYS = 3, 2  # l and p in training, as released
+KEY_RANGE, KEYS = 3, 2  # l and p in training, as released, whatever l and p the method is run with
 LOG_EVERY, SAVE_EVERY = 20, 200
 Losses = Callable[[int], dict[str, Tensor]]
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -54,6 +56,9 @@ def train(
     """
     if method not in METHODS:
         raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(METHODS)}")
+    if seed < 0:
+        raise UserError(f"seed {seed}: expected 0 or more")
+    check_device(device)
     sizes = presets.load(preset, task_of(dataset))
     about = _about(method, sizes, dataset, seed)
     target = out / ("-".join(about[k] for k in ("preset", "method", "task") if k in about) + ".safetensors")
@@ -61,7 +66,6 @@ def train(
         _same(target, weights.about(target), about)
         return target
     starts = [train(m, preset, dataset, out, seed, device, progress) for m in _needed(method)]
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model, losses, stage = _prepare(method, sizes, Samples(dataset, "train", sizes.input, seed), device)
     for path in starts:
@@ -76,7 +80,10 @@ def train(
 def _about(method: str, sizes: Preset, dataset: Dataset, seed: int) -> dict[str, str]:
     """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
     stage = {"frame": sizes.frame, "flow": sizes.flow_stage, "aten": sizes.aten}[method]
-    about = {"method": method, "preset": sizes.name, "seed": str(seed), "steps": str(stage.steps)}
+    built = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.heads)
+    settings = hashlib.sha256(repr((sizes.input, built, stage)).encode()).hexdigest()[:16]
+    about = {"method": method, "preset": sizes.name, "settings": settings, "seed": str(seed)}
+    about |= {"data": dataset.version, "steps": str(stage.steps)}
     return about if method == "flow" else about | {"task": sizes.task, "dataset": dataset.name}
 
 
@@ -118,6 +125,10 @@ def _clips(samples: Samples, stage: Stage, step: int, p: int) -> list[Clip]:
     return [samples.clip(samples.rng(step, b), KEY_RANGE, p) for b in range(stage.batch)]
 
 
+def _truths(clips: list[Clip], device: str) -> list[Truth]:
+    return [c.truth.to(torch.device(device)) for c in clips]
+
+
 def _generator(step: int) -> torch.Generator:
     return torch.Generator().manual_seed(step)
 
@@ -131,7 +142,7 @@ def _flow_losses(net: FlowNetS, samples: Samples, stage: Stage, step: int, devic
 def _frame_losses(net: FrameNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
     clips = _clips(samples, stage, step, p=-1)
     features = net.features(torch.stack([c.image for c in clips]).to(device))
-    return net.head.losses(features, [c.truth for c in clips], _generator(step))
+    return net.head.losses(features, _truths(clips, device), _generator(step))
 
 
 def _aten_losses(net: AtenNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
@@ -189,8 +200,8 @@ def _set_mode(model: nn.Module, stage: Stage) -> None:
 
 
 def _rate(stage: Stage, step: int) -> float:
-    """Share of the peak rate: 200 steps of warm-up; then a step to a tenth, or a cosine to zero."""
-    warm = min(1.0, (step + 1) / 200)
+    """Share of the peak rate: the warm-up, then a step to a tenth or a cosine to zero."""
+    warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
     if stage.drop < 1:
         return warm * (1.0 if step < stage.drop * stage.steps else 0.1)
     return float(warm * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * step / stage.steps))))
@@ -202,10 +213,10 @@ def _decayed(model: nn.Module) -> Iterable[tuple[bool, nn.Parameter]]:
 
 
 def _optimizer(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """SGD with momentum .9 and the released L2 of 1e-4 |w|^2 (a decay of 2e-4), or Adam."""
+    """The stage's optimiser; biases and norms do not decay."""
     parameters = list(_decayed(model))
     groups = [
-        {"params": [p for decay, p in parameters if decay], "weight_decay": 2e-4},
+        {"params": [p for decay, p in parameters if decay], "weight_decay": stage.decay},
         {"params": [p for decay, p in parameters if not decay], "weight_decay": 0.0},
     ]
     if stage.optimizer == "sgd":
@@ -222,6 +233,7 @@ class Checkpoint:
 
     def save(self, step: int, **parts: Stateful) -> None:
         """Write the state of all parts after `step` steps, atomically."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(self.path.name + ".tmp")
         states = {name: part.state_dict() for name, part in parts.items()}
         torch.save({"step": step, "about": self.about, "parts": states}, temporary)
@@ -234,7 +246,10 @@ class Checkpoint:
         """
         if not self.path.exists():
             return 0
-        state = torch.load(self.path, weights_only=True)
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+            raise UserError(f"{self.path}: damaged checkpoint. Delete it to start again") from error
         _same(self.path, state["about"], self.about)
         for name, part in parts.items():
             part.load_state_dict(state["parts"][name])

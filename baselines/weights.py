@@ -79,10 +79,13 @@ def shipped(method: str, task: str, preset: str) -> Path:
     return path
 
 
+@torch.no_grad()
 def initialise(model: nn.Module, path: Path) -> None:
     """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values."""
     _, state = _read(path)
     own = model.state_dict()
-    with torch.no_grad():
-        for name in own.keys() & state.keys():
-            own[name].copy_(state[name])
+    for name in own.keys() & state.keys():
+        if own[name].shape != state[name].shape:
+            got, want = list(state[name].shape), list(own[name].shape)
+            raise UserError(f"{path}: {name} is {got}, expected {want}. Start from weights of this preset")
+        own[name].copy_(state[name])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,13 +66,13 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     A box is suppressed if its IoU with a kept one is > threshold. Equal scores keep their order.
     """
     order = torch.argsort(scores, descending=True, stable=True)
-    suppresses = (iou(boxes[order], boxes[order]) > threshold).cpu().numpy()
-    alive = np.ones(len(order), bool)
+    boxes = boxes[order]
+    alive = torch.ones(len(order), dtype=torch.bool, device=boxes.device)
     kept: list[int] = []
     for i in range(len(order)):
-        if alive[i]:
-            kept.append(i)
-            alive &= ~suppresses[i]
         if len(kept) == limit:
             break
+        if alive[i]:
+            kept.append(i)
+            alive &= iou(boxes[i : i + 1], boxes)[0] <= threshold
     return order[torch.as_tensor(kept, dtype=torch.long, device=order.device)]

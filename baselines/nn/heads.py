@@ -122,35 +122,36 @@ class ParsingRCNN(nn.Module):
         return bx.anchors(height, width, self.sizes.scales, self.sizes.ratios).to(features.device)
 
     def proposals(self, logits: Tensor, deltas: Tensor, anchors: Tensor, canvas: tuple[int, int]) -> Tensor:
-        """RPN output of one image -> at most `sizes.proposals` boxes on the canvas."""
+        """RPN output of one image -> at most `proposals` (`train_proposals`) boxes on the canvas."""
+        s = self.sizes
+        top_k, count = (s.train_top_k, s.train_proposals) if self.training else (s.top_k, s.proposals)
         scores = logits.softmax(-1)[:, 1]
-        top = scores.topk(min(self.sizes.top_k, len(scores))).indices
+        top = scores.topk(min(top_k, len(scores))).indices
         boxes = bx.clip(bx.decode(deltas[top], anchors[top]), (0, 0, *canvas))
-        return boxes[bx.nms(boxes, scores[top], 0.7, self.sizes.proposals)]
+        return boxes[bx.nms(boxes, scores[top], 0.7, count)]
 
     def losses(
         self, features: Tensor, truths: Sequence[Truth], generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The terms of Eq. 7, each a mean over the batch; the RPN's two terms are implied by it."""
-        parsing = self.parsing(features)
         category = torch.stack([t.category for t in truths])
-        losses = {"parsing": F.cross_entropy(parsing, category, ignore_index=255)}
         anchors, canvas = self.anchors(features), (category.shape[1], category.shape[2])
+        parsing = self.parsing(features)
         logits, deltas = self.rpn(self.rpn_trunk(features))
         trunk = self.roi_trunk(features)
-        targets = []
-        rpn_terms = []
-        for i, truth in enumerate(truths):
+        rpn, rois = [], []
+        for truth, scores, moves in zip(truths, logits, deltas, strict=True):
             chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.sizes.anchors, generator)
-            positive = chosen[: len(wanted)]
-            rpn_terms.append((logits[i, chosen], labels, deltas[i, positive], wanted))
+            rpn.append((scores[chosen], labels, moves[chosen[: len(wanted)]], wanted))
             with torch.no_grad():
-                proposals = self.proposals(logits[i], deltas[i], anchors, canvas)
-            targets.append(roi_targets(proposals, truth, self.sizes.rois, generator))
-        found, labels, moved, wanted = (torch.cat(terms) for terms in zip(*rpn_terms, strict=True))
-        losses["rpn_class"] = F.cross_entropy(found, labels)
-        losses["rpn_box"] = _smooth_l1(moved, wanted)
-        return losses | self._roi_losses(trunk, targets)
+                proposals = self.proposals(scores, moves, anchors, canvas)
+            rois.append(roi_targets(proposals, truth, self.sizes.rois, generator))
+        found, labels, moved, wanted = (torch.cat(terms) for terms in zip(*rpn, strict=True))
+        return {
+            "parsing": F.cross_entropy(parsing, category, ignore_index=255),
+            "rpn_class": F.cross_entropy(found, labels),
+            "rpn_box": _smooth_l1(moved, wanted),
+        } | self._roi_losses(trunk, rois)
 
     def _roi_losses(self, trunk: Tensor, targets: Sequence[RoiTargets]) -> dict[str, Tensor]:
         """Class and box terms over the sampled RoIs, the mask term over the positive ones."""

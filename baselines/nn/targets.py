@@ -22,11 +22,21 @@ class Truth:
     masks: Tensor
     boxes: Tensor
 
+    def to(self, device: torch.device) -> Truth:
+        """The same on another device."""
+        return Truth(self.category.to(device), self.masks.to(device), self.boxes.to(device))
+
+
+def _labels(positive: Tensor, negative: Tensor) -> Tensor:
+    """1 for each positive, then 0 for each negative."""
+    return torch.cat([torch.ones_like(positive), torch.zeros_like(negative)])
+
 
 def _sample(pool: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` of the indices where pool is True, drawn without replacement."""
+    """`count` of the indices where pool is True, drawn without replacement; the generator is on the CPU."""
     found = pool.nonzero().flatten()
-    return found[torch.randperm(len(found), generator=generator)[:count]]
+    drawn = torch.randperm(len(found), generator=generator)[:count]
+    return found[drawn.to(found.device)]
 
 
 def anchor_targets(
@@ -37,18 +47,21 @@ def anchor_targets(
     Positive: IoU >= .7 with a person, or a person's best anchor. Negative: IoU < .3 with all.
     """
     if len(boxes) == 0:
-        chosen = _sample(torch.ones(len(anchors), dtype=torch.bool), count, generator)
-        return chosen, torch.zeros(len(chosen), dtype=torch.long), anchors.new_zeros(0, 4)
+        chosen = _sample(torch.ones_like(anchors[:, 0], dtype=torch.bool), count, generator)
+        return chosen, torch.zeros_like(chosen), anchors.new_zeros(0, 4)
     overlap = iou(anchors, boxes)
     best, owner = overlap.max(1)
     positive = best >= 0.7
     top = overlap.argmax(0)
     positive[top] = True
-    owner[top] = torch.arange(len(boxes))
+    owner[top] = torch.arange(len(boxes), device=owner.device)
     chosen = _sample(positive, count // 2, generator)
     negative = _sample((best < 0.3) & ~positive, count - len(chosen), generator)
-    labels = torch.cat([torch.ones(len(chosen)), torch.zeros(len(negative))]).long()
-    return torch.cat([chosen, negative]), labels, encode(boxes[owner[chosen]], anchors[chosen])
+    return (
+        torch.cat([chosen, negative]),
+        _labels(chosen, negative),
+        encode(boxes[owner[chosen]], anchors[chosen]),
+    )
 
 
 @dataclass(frozen=True)
@@ -63,11 +76,18 @@ class RoiTargets:
 
 
 def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Generator) -> RoiTargets:
-    """Sample RoIs for the heads: a third positive (IoU >= .5), twice as many negative as positive."""
+    """Sample RoIs for the heads: at most a third positive (IoU >= .5), twice as many negative ones.
+
+    Where few are positive there are count / 8 negative ones all the same, so that the class loss has some;
+    the released code fills up with empty slots and counts them as background.
+    """
     if len(truth.boxes):
         best, owner = iou(proposals, truth.boxes).max(1)
     else:
-        best, owner = proposals.new_zeros(len(proposals)), torch.zeros(len(proposals), dtype=torch.long)
+        best, owner = (
+            proposals.new_zeros(len(proposals)),
+            proposals.new_zeros(len(proposals), dtype=torch.long),
+        )
     positive = _sample(best >= 0.5, int(count * 0.33), generator)
     negative = _sample(best < 0.5, max(int(len(positive) / 0.33) - len(positive), count // 8), generator)
     owner = owner[positive]
@@ -77,7 +97,7 @@ def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Ge
     ]
     return RoiTargets(
         boxes=torch.cat([boxes, proposals[negative]]),
-        labels=torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]).long(),
+        labels=_labels(positive, negative),
         deltas=encode(truth.boxes[owner], boxes) if len(owner) else boxes.new_zeros(0, 4),
         masks=(torch.stack(masks) >= 0.5).float() if masks else boxes.new_zeros(0, 28, 28),
     )

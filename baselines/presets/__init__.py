@@ -28,7 +28,7 @@ class Input:
 
 @dataclass(frozen=True)
 class FeatureSizes:
-    """N_feat: ResNet widths and blocks a stage, ASPP width and rates, decoder widths (aten.md 4.1)."""
+    """N_feat: ResNet widths and blocks a stage, ASPP width and rates, decoder widths."""
 
     stem: int
     planes: tuple[int, ...]
@@ -51,8 +51,9 @@ class FlowSizes:
 class HeadSizes:
     """N_parse: widths, anchors (pixels), and how many proposals and RoIs are used.
 
-    top_k: proposals kept before NMS; proposals: after it. rois: sampled for the heads in training.
-    anchors: sampled for the RPN loss. score, nms, detections: the final filter.
+    top_k: proposals kept before NMS, proposals: after it; train_top_k, train_proposals: the same while
+    training, where `rois` of them are sampled for the heads. anchors: sampled for the RPN loss.
+    score, nms, detections: the final filter.
     """
 
     rates: tuple[int, ...]
@@ -63,6 +64,8 @@ class HeadSizes:
     ratios: tuple[float, ...]
     top_k: int
     proposals: int
+    train_top_k: int
+    train_proposals: int
     rois: int
     anchors: int
     score: float
@@ -74,15 +77,18 @@ class HeadSizes:
 class Stage:
     """One training stage: optimiser steps, images a step, peak learning rate and its schedule.
 
-    drop: fraction of the steps after which the rate falls to a tenth (the paper's step schedule); 1
-    means a cosine to zero instead.
+    warmup: steps in which the rate rises to its peak. drop: fraction of the steps after which it falls to
+    a tenth (the paper's step schedule); 1 means a cosine to zero instead. optimizer: sgd (momentum .9) or
+    adamw. decay: weight decay of all but biases and norms. frozen_norm: norms keep their statistics.
     """
 
     steps: int
     batch: int
     rate: float
+    warmup: int
     drop: float
     optimizer: str
+    decay: float
     frozen_norm: bool
 
 

@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets, train  # noqa: E402
+from vipbench.baselines import presets, train, weights  # noqa: E402
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.samples import Samples, _keys  # noqa: E402
 from vipbench.datasets import synth_write  # noqa: E402
@@ -104,6 +104,33 @@ def test_what_was_trained_with_other_settings_is_not_taken(root: Path, tmp_path:
 def test_flow_is_the_same_for_both_tasks(root: Path, tmp_path: Path) -> None:
     one = train.train("flow", "tiny", Synth(root), tmp_path / "a")
     assert same(one, train.train("flow", "tiny", SynthDavis(root), tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"seed": -1}, "seed -1: expected 0 or more"),
+        ({"device": "cuda:77"}, "device 'cuda:77' is not to be had here"),
+        ({"device": "meta"}, "device 'meta' is not to be had here"),
+        ({"preset": "huge"}, "unknown preset 'huge'"),
+    ],
+)
+def test_bad_requests_write_nothing(asked: dict[str, Any], message: str, root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        train.train("frame", asked.pop("preset", "tiny"), Synth(root), tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_is_named(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny-frame-vip.checkpoint").write_bytes(b"rubbish")
+    with pytest.raises(UserError, match=r"tiny-frame-vip\.checkpoint: damaged checkpoint"):
+        train.train("frame", "tiny", Synth(root), tmp_path)
+
+
+def test_weights_of_another_shape_start_nothing(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(1, 1)}, tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match=r"weight is \[1, 1\], expected \[4, 3\]"):
+        weights.initialise(torch.nn.Linear(3, 4), tmp_path / "w.safetensors")
 
 
 def test_unknown_method(root: Path, tmp_path: Path) -> None:
