@@ -47,7 +47,7 @@ from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, V
 from vipbench.metrics.overlap import Overlap
 from vipbench.metrics.series import mean
 from vipbench.parts import CLASSES
-from vipbench.rows import row_problems
+from vipbench.segments import row_problems
 from vipbench.types import Segment
 
 Ious = NDArray[np.float64]

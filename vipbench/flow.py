@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vipbench.atomic import replacing
 from vipbench.errors import ProblemError
 
 MAGIC = np.float32(202021.25)
@@ -39,11 +39,6 @@ def write_flow(path: Path, flow: NDArray[np.floating]) -> None:
     """Write flow [H, W, 2] in pixels as float32; a reader sees all of it or nothing."""
     if flow.ndim != 3 or flow.shape[2] != 2:
         raise ValueError(f"flow must be [H, W, 2], got {list(flow.shape)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     size = np.array([flow.shape[1], flow.shape[0]], "<i4")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(MAGIC.astype("<f4").tobytes() + size.tobytes() + flow.astype("<f4").tobytes())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 from vipbench.datasets.vip_classes import flip_classes
 from vipbench.errors import Problem, ProblemError
 from vipbench.pixels import probe
-from vipbench.rows import row_problems
+from vipbench.segments import row_problems
 from vipbench.types import Frame, Ids, SegmentMap, Video
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 from vipbench.errors import Problem, ProblemError, raise_first
 from vipbench.folders.base import id_problems, size_problems, subfolders
 from vipbench.pixels import read_ids, write_ids
-from vipbench.rows import read_rows, row_problems
+from vipbench.rows import read_rows
+from vipbench.segments import row_problems
 from vipbench.types import Box, Frame, Parsing, Segment, SegmentMap
 
 

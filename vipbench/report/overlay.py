@@ -8,7 +8,6 @@ ground-truth one that it shares most pixels with; one without a partner has a co
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vipbench.atomic import replacing
 from vipbench.errors import UserError
 from vipbench.folders import Folder
 from vipbench.metrics.overlap import Overlap
@@ -156,10 +156,5 @@ def _sheet(rows: list[list[Panel]]) -> Image.Image:
 
 
 def _save(path: Path, sheet: Image.Image) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         sheet.save(temporary, "PNG", compress_level=2)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

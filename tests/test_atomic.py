@@ -1,0 +1,42 @@
+"""A file is whole or not there, whatever stops the writer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vipbench.atomic import replacing, write_text
+from vipbench.flow import read_flow, write_flow
+
+
+def test_nothing_changes_until_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new/file"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+    assert path.read_text() == "half"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="full"), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_that_has_no_encoding_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "file", "\ud800")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flow_replaces_flow(tmp_path: Path) -> None:
+    for value in (1.0, 2.0):
+        write_flow(tmp_path / "a.flo", np.full((2, 3, 2), value))
+    assert (read_flow(tmp_path / "a.flo") == 2).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.flo"]
