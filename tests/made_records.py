@@ -8,6 +8,7 @@ from typing import Any
 from vipbench import papers
 from vipbench.records import Provenance, Record, Score
 
+VERSIONS = {"vip": "2018", "davis": "2016 480p"}
 DAVIS_VAL = [f"sequence{i:02}" for i in range(20)]
 
 
@@ -20,6 +21,8 @@ def made(
     value: float = 0.5,
     options: dict[str, str] | None = None,
     created: str = "2026-01-02T03:04:05+00:00",
+    version: str | None = None,
+    truth: str = "d" * 64,
     **timing: Any,
 ) -> Record:
     """A Record whose k-th measure of table `number` is value + k/1000, and of each video `value`."""
@@ -41,8 +44,8 @@ def made(
             git="0123abcd",
             command=f"vipbench score preds/{method}",
             created=created,
-            dataset_version="1",
-            dataset_hash="d" * 64,
+            dataset_version=version or VERSIONS.get(dataset, "1"),
+            dataset_hash=truth,
             prediction_hash="e" * 64,
             device=device,
             layout="vip",

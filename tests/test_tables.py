@@ -150,11 +150,13 @@ def test_a_difference_only_on_the_papers_own_videos() -> None:
         made("cut", 2, "davis", "val", DAVIS_VAL[:3]),
         made("cut", 2, "davis", "train", DAVIS_VAL),
         made("cut", 2, "synth-davis", "val", DAVIS_VAL),
+        made("cut", 2, "davis", "val", DAVIS_VAL, version="2016 1080p"),
+        made("cut", 2, "davis", "val", DAVIS_VAL, version="2017 480p"),
     ]:
         assert {c["difference"] for c in cells(render([other], 2, "csv"), "CUT").values()} == {""}
-        text = render([other], 2, "terminal")
+        text, version = render([other], 2, "terminal"), other.provenance.dataset_version
         assert "no difference" in text
-        assert f"ours:  {other.dataset} {other.split}, {len(other.videos)} videos" in text
+        assert f"ours:  {other.dataset} {version} {other.split}, {len(other.videos)} videos" in text
         (differences,) = re.findall(r" diff {2,}(.*)", text)
         assert set(differences.split()) == {"–"}
     assert "no difference" not in render([own], 2, "terminal")
@@ -164,13 +166,35 @@ def test_records_on_different_videos_do_not_share_a_block() -> None:
     records = [made("cut", 2, "davis", "val", DAVIS_VAL[:3]), made("fst", 2, "synth-davis")]
     records.append(made("aten", 2, "davis", "val", DAVIS_VAL))
     found = blocks(records, papers.table(2))
-    assert [(b.dataset, len(b.videos), b.comparable) for b in found] == [
+    assert [(b.data.dataset, len(b.data.videos), b.comparable) for b in found] == [
         ("davis", 20, True),
         ("davis", 3, False),
         ("synth-davis", 2, False),
     ]
     (only,) = blocks(records, papers.table(2), dataset="synth-davis")
     assert [r.method for r in only.records] == ["fst"]
+
+
+def test_records_on_different_ground_truth_do_not_share_a_block() -> None:
+    """The same videos at another resolution, or with labels that were changed."""
+    records = [made("cut", 2, "davis", "val", DAVIS_VAL), made("fst", 2, "davis", "val", DAVIS_VAL)]
+    records.append(made("cut", 2, "davis", "val", DAVIS_VAL, version="2016 1080p"))
+    records.append(made("cut", 2, "davis", "val", DAVIS_VAL, truth="e" * 64))
+    found = blocks(reversed(records), papers.table(2))
+    assert [(b.data.version, b.data.sha256[0], len(b.records)) for b in found] == [
+        ("2016 480p", "d", 2),
+        ("2016 480p", "e", 1),
+        ("2016 1080p", "d", 1),
+    ]
+    text = render(records, 2, "terminal")
+    for part in (
+        "val, 20 videos, sha256 dddddddd",
+        "val, 20 videos, sha256 eeeeeeee",
+        "davis 2016 1080p val",
+    ):
+        assert part in text
+    versions = {row["version"] for row in json.loads(render(records, 2, "json"))}
+    assert versions == {"2016 480p", "2016 1080p"}
 
 
 def test_a_record_of_another_task_is_left_out() -> None:
@@ -199,13 +223,18 @@ def test_fps_come_from_the_timing() -> None:
     assert (got["ours"], got["paper"], got["measure"]) == ("3.25", "3.8", "fps")
 
 
+def test_a_table_with_fps_names_the_stages_they_leave_out() -> None:
+    assert "leave out the stages decode (reading images) and write" in render([], 1, "terminal")
+    assert "fps" not in render([], 2, "terminal")
+
+
 def test_the_long_form_keeps_every_bit() -> None:
     record = made("cut", 2, "davis", "val", DAVIS_VAL, value=0.1 + 0.2)
     for row in json.loads(render([record], 2, "json")):
         if row["method"] == "CUT":
             assert row["ours"] / 100 == pytest.approx(record.value(row["measure"]), rel=1e-15)
     assert render([record], 2, "csv").splitlines()[0] == (
-        "table,dataset,split,method,column,measure,ours,paper,difference"
+        "table,dataset,version,split,method,column,measure,ours,paper,difference"
     )
     assert "30.000000000000004" in render([record], 2, "csv")
 
@@ -215,7 +244,14 @@ def test_the_terminal_form_fits_and_says_what_it_shows() -> None:
     text = render(records, 1, "terminal")
     assert max(map(len, text.splitlines())) <= 120
     assert "\x1b" not in text
-    for part in ("synth test", "vip-paper", "preset tiny", "a processor, cpu", "2026-01-02", "vip test, 50"):
+    for part in (
+        "synth 1 test",
+        "vip-paper",
+        "preset tiny",
+        "a processor, cpu",
+        "2026-01-02",
+        "vip 2018 test, 50",
+    ):
         assert part in text
     assert re.search(r"^ ATEN +ours +50\.0 +50\.1 .* 3\.2$", text, re.MULTILINE)
     assert re.search(r"^ +paper +37\.9 +90\.8 .* 3\.8$", text, re.MULTILINE)

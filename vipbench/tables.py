@@ -1,6 +1,6 @@
 """The paper's tables with ours beside them, in five forms.
 
-A table falls into blocks, one for each set of videos that Records were scored on. A difference is stated
+A table falls into blocks, one for each ground truth that Records were scored on.
 only in the block whose data are the paper's. What was not measured is a dash, never 0.
 """
 
@@ -21,6 +21,7 @@ from vipbench.papers.join import Block, Cell, blocks
 from vipbench.records import Record
 
 WIDTH = 120
+FPS = "Our fps leave out the stages decode (reading images) and write (predictions); all others are in."
 LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": "\\textbackslash{}",
     "~": "\\textasciitilde{}",
@@ -50,14 +51,15 @@ def render(records: Iterable[Record], number: int, fmt: str, dataset: str | None
 
 def _heading(block: Block) -> list[str]:
     """Which table, and whose data the numbers are of."""
-    table = block.table
-    ours = [f"{block.dataset} {block.split}, {len(block.videos)} videos", f"protocol {table.protocol}"]
-    none = [f"{block.dataset}, nothing scored yet"]
-    paper = f"paper: {table.dataset} {table.split}, {table.videos} videos; {table.source}"
+    table, data = block.table, block.data
+    videos = f"{len(data.videos)} videos, sha256 {data.sha256[:8]}"
+    ours = [f"{data.dataset} {data.version} {data.split}, {videos}", f"protocol {table.protocol}"]
+    none = [f"{data.dataset}, nothing scored yet"]
+    paper = f"paper: {table.dataset} {table.version} {table.split}, {table.videos} videos; {table.source}"
     return [
         f"Table {table.number}. {table.caption}",
         "ours:  " + "; ".join(ours + _settings(block.records) if block.records else none),
-        paper if block.comparable or not block.records else f"{paper}. Not the same videos: no difference",
+        paper if block.comparable or not block.records else f"{paper}. Not the same data: no difference",
     ]
 
 
@@ -74,8 +76,10 @@ def _footer(block: Block) -> list[str]:
         [f"Scored {' to '.join(dict.fromkeys([days[0], days[-1]]))}; {'; '.join(devices)}."] if days else []
     )
     older = [f"{block.older} older Records of the same methods are not shown."] if block.older else []
-    unit = f"Percent, but for fps; {ABSENT} is not measured or not printed."
-    return [*scored, *older, unit, *block.table.notes]
+    absent = f"{ABSENT} is not measured or not printed."
+    timed = any(column.timing for column in block.table.columns)
+    unit = f"Percent, but for fps; {absent}" if timed else f"Percent; {absent}"
+    return [*scored, *older, unit, *([FPS] if timed else []), *block.table.notes]
 
 
 def _device(record: Record) -> str:
@@ -169,8 +173,9 @@ def _long(found: Sequence[Block]) -> Iterator[dict[str, Any]]:
             for cell in block.cells(line):
                 yield {
                     "table": block.table.number,
-                    "dataset": block.dataset,
-                    "split": block.split,
+                    "dataset": block.data.dataset,
+                    "version": block.data.version,
+                    "split": block.data.split,
                     "method": line.name,
                     "column": cell.column.heading,
                     "measure": cell.column.measure or cell.column.timing,

@@ -59,12 +59,13 @@ class Row:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One printed table; the numbers are those of `videos` videos of a data set's split."""
+    """One printed table; the numbers are those of `videos` videos of a split of a data set's `version`."""
 
     number: int
     caption: str
     source: str
     dataset: str
+    version: str
     split: str
     videos: int
     protocol: str

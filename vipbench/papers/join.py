@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from vipbench.papers import ABSENT, Column, PaperTable, Row
 from vipbench.records import Record
@@ -30,24 +30,40 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A table for Records that were scored on the same videos.
+class Data:
+    """What a Record was scored on. videos: their ids, sorted. sha256: of their ground truth."""
 
-    videos: their ids, sorted. older: how many Records are left out for a newer one of the same method.
+    dataset: str
+    version: str
+    split: str
+    videos: tuple[str, ...]
+    sha256: str
+
+    @classmethod
+    def of(cls, record: Record) -> Data:
+        """The data of a record."""
+        p = record.provenance
+        return cls(record.dataset, p.dataset_version, record.split, record.videos, p.dataset_hash)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table for Records that were scored on the same data.
+
+    older: how many Records are left out for a newer one of the same method.
     """
 
     table: PaperTable
-    dataset: str
-    split: str
-    videos: tuple[str, ...]
+    data: Data
     lines: tuple[Line, ...]
     older: int = 0
 
     @property
     def comparable(self) -> bool:
-        """Whether the data are the paper's own."""
-        ours = (self.dataset, self.split, len(self.videos))
-        return ours == (self.table.dataset, self.table.split, self.table.videos)
+        """Whether the data are the paper's own, as far as the paper says which those are."""
+        table, data = self.table, self.data
+        ours = (data.dataset, data.version, data.split, len(data.videos))
+        return ours == (table.dataset, table.version, table.split, table.videos)
 
     @property
     def records(self) -> list[Record]:
@@ -68,19 +84,21 @@ def blocks(records: Iterable[Record], table: PaperTable, dataset: str | None = N
 
     dataset: only Records of this data set.
     """
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Record]] = {}
+    groups: dict[Data, list[Record]] = {}
     for record in records:
         if table.fits(record) and dataset in (None, record.dataset):
-            groups.setdefault((record.dataset, record.split, record.videos), []).append(record)
+            groups.setdefault(Data.of(record), []).append(record)
     if not groups:
-        groups[(dataset or table.dataset, "", ())] = []
-    found = [_block(table, *key, group) for key, group in groups.items()]
-    return sorted(found, key=lambda b: (not b.comparable, b.dataset, b.split, -len(b.videos), b.videos))
+        groups[Data(dataset or table.dataset, "", "", (), "")] = []
+    return sorted((_block(table, data, group) for data, group in groups.items()), key=_order)
 
 
-def _block(
-    table: PaperTable, dataset: str, split: str, videos: tuple[str, ...], records: list[Record]
-) -> Block:
+def _order(block: Block) -> tuple[object, ...]:
+    data = block.data
+    return not block.comparable, data.dataset, data.version, data.split, -len(data.videos), astuple(data)
+
+
+def _block(table: PaperTable, data: Data, records: list[Record]) -> Block:
     """The paper's rows in print order, then the other methods by name; of several Records the newest."""
     newest: dict[tuple[bool, str], Record] = {}
     for record in sorted(records, key=lambda r: r.provenance.created):
@@ -88,4 +106,4 @@ def _block(
         newest[(True, row.name) if row else (False, label(record.method, record.options))] = record
     lines = [Line(row.name, row, newest.get((True, row.name))) for row in table.rows]
     lines += [Line(name, None, newest[printed, name]) for printed, name in sorted(newest) if not printed]
-    return Block(table, dataset, split, videos, tuple(lines), len(records) - len(newest))
+    return Block(table, data, tuple(lines), len(records) - len(newest))
