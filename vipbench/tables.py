@@ -1,6 +1,6 @@
 """The paper's tables with ours beside them, in five forms.
 
-A table falls into blocks, one for each ground truth that Records were scored on.
+A table falls into blocks, one for each ground truth that Records were scored on. A difference is stated
 only in the block whose data are the paper's. What was not measured is a dash, never 0.
 """
 
