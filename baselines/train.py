@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from vipbench.atomic import replacing
 from vipbench.baselines import presets, weights
 from vipbench.baselines.loading import check_device, task_of
 from vipbench.baselines.network import AtenNet, FrameNet
@@ -233,11 +233,9 @@ class Checkpoint:
 
     def save(self, step: int, **parts: Stateful) -> None:
         """Write the state of all parts after `step` steps, atomically."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(self.path.name + ".tmp")
         states = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({"step": step, "about": self.about, "parts": states}, temporary)
-        os.replace(temporary, self.path)
+        with replacing(self.path) as temporary:
+            torch.save({"step": step, "about": self.about, "parts": states}, temporary)
 
     def load(self, **parts: Stateful) -> int:
         """Restore all parts and return the number of steps done, 0 without a file.

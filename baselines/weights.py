@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,19 +11,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from vipbench.atomic import replacing
 from vipbench.errors import UserError
 
 
 def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a model's weights, rounded to half precision, with what they are as metadata; atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {
         name: (t.half() if t.is_floating_point() else t).contiguous()
         for name, t in model.state_dict().items()
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    save_file(state, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(state, temporary, metadata=metadata)
 
 
 def about(path: Path) -> dict[str, str]:
