@@ -202,6 +202,34 @@ def test_methods_that_break_the_contract_are_named(
     assert tree(tmp_path / "out") == {}
 
 
+PLUGIN = """
+from vipbench import Frame, Video
+from vipbench.datasets.davis import Davis
+
+class Odd(Davis):
+    def videos(self, split):
+        first = super().videos(split)[0].frames[0]
+        frame = Frame({video!r}, {frame!r}, 0, first.image)
+        return [Video({video!r}, split, (frame,))]
+"""
+
+
+@pytest.mark.parametrize(
+    ("video", "frame"), [("../victim", "00000"), ("..", "00000"), ("bee", "../../victim/x"), (".vipbench", "0")]
+)
+def test_names_that_lead_out_of_the_folder_are_refused(
+    tmp_path: Path, davis_root: Path, video: str, frame: str
+) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/precious").write_text("")
+    (tmp_path / "odd.py").write_text(PLUGIN.format(video=video, frame=frame))
+    data = DatasetSpec(f"{tmp_path}/odd.py:Odd", davis_root)
+    with pytest.raises(UserError, match="cannot name a file"):
+        run(MethodSpec("empty"), data, "val", tmp_path / "out")
+    assert (tmp_path / "victim/precious").exists()
+    assert not (tmp_path / "out").exists()
+
+
 def test_default_folder_is_named_after_method_and_data_set(cli: Cli, davis_root: Path) -> None:
     words = ("run", "--method", "empty", "--dataset", "davis", "--data", davis_root, "--format", "json")
     result = cli(*words, "--year", "2016", "--sequences", "ant")

@@ -15,7 +15,7 @@ from typing import Any
 
 from vipbench import registry
 from vipbench.errors import UserError
-from vipbench.types import Dataset, Method, Video
+from vipbench.types import Dataset, Method, Video, is_name
 
 DEFAULT_ROOTS = {"VIPBENCH_SYNTH": Path("data/synth")}
 """Roots that `vipbench data make` writes, used if they are there and nothing else is said."""
@@ -109,8 +109,14 @@ def split_of(dataset: Dataset, split: str | None) -> str:
 
 
 def select(dataset: Dataset, split: str, sequences: tuple[str, ...] | None) -> list[Video]:
-    """The videos of a split in its order, only those named if any. Raises UserError for unknown names."""
+    """The videos of a split in its order, only those named if any.
+
+    Raises UserError for unknown names, and for a data set whose names are no names of files.
+    """
     videos = list(dataset.videos(split))
+    for name in (name for video in videos for name in (video.id, *(frame.name for frame in video.frames))):
+        if not is_name(name):
+            raise UserError(f"{dataset.name} {split}: {name!r} cannot name a file. Mend the data set's names")
     if sequences is None:
         return videos
     known = {video.id for video in videos}

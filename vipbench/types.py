@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vipbench.errors import Problem
+
 Ids = NDArray[np.uint16]
 Box = tuple[int, int, int, int]
 
@@ -92,6 +94,14 @@ class Parsing:
         return cls(**{name: SegmentMap.empty(size) for name in layers})
 
 
+def is_name(text: str) -> bool:
+    """Whether a video or a frame may be called so: one visible component of a path on any system.
+
+    Folders and files are written, and replaced, under these names.
+    """
+    return bool(text) and not text.startswith(".") and not set(text) & set("/\\\0")
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The address of one frame.
@@ -124,10 +134,13 @@ class Video:
 class Dataset(Protocol):
     """Ground truth and which frames count. A class with these members is a data set plug-in.
 
+    Names of videos and frames must be such that `is_name`.
+
     layers: the layers that `read` fills and that a method must predict. classes: name of each class id,
     background first. void: the id of unlabelled pixels in the category or object layer, None if there is
     none. protocols: names of the protocols that score it, in the order they are reported. layout: the
-    prediction folder format that `run` writes. splits: every split, the default one first.
+    prediction folder format that `run` writes. splits: every split, the default one first. env: the
+    environment variable that names its root. about: where to get it, licence, size, how to unpack.
     """
 
     name: str
@@ -138,12 +151,17 @@ class Dataset(Protocol):
     protocols: tuple[str, ...]
     layout: str
     splits: tuple[str, ...]
+    env: str
+    about: str
 
     def videos(self, split: str) -> Sequence[Video]:
         """The videos of a split in the order of its list. Raises UserError for a missing list."""
 
     def read(self, frame: Frame) -> Parsing:
         """The ground truth of an annotated frame. Raises UserError for an unreadable file."""
+
+    def check(self, split: str) -> list[Problem]:
+        """Everything wrong with the files of a split, each with how to mend it."""
 
 
 class Method(Protocol):

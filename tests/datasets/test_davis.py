@@ -115,6 +115,22 @@ def test_check_names_a_missing_list_and_a_bad_line(tmp_path: Path) -> None:
     assert problem.where.endswith("val.txt:2")
 
 
+@pytest.mark.parametrize("line", ["..", "../a", "../00000.jpg", ".vipbench", "a\\b", "/x/../00000.jpg y"])
+def test_listed_names_stay_inside_the_folder(tmp_path: Path, line: str) -> None:
+    make_davis(tmp_path, {"a": [square()]})
+    (tmp_path / "ImageSets/2016/val.txt").write_text(f"a\n{line}\n")
+    with pytest.raises(UserError, match=r"val.txt:2: expected a sequence name"):
+        Davis(tmp_path).videos("val")
+
+
+def test_2017_does_not_take_the_list_of_2016(tmp_path: Path) -> None:
+    make_davis(tmp_path, {"a": [square()]})
+    (tmp_path / "ImageSets/2016").rename(tmp_path / "ImageSets/480p")
+    assert [v.id for v in Davis(tmp_path).videos("val")] == ["a"]
+    with pytest.raises(UserError, match=r"ImageSets/2017/val.txt: expected the list"):
+        Davis(tmp_path, 2017).videos("val")
+
+
 def test_check_warns_of_objects_that_come_later(tmp_path: Path) -> None:
     data = Davis(make_davis(tmp_path, {"a": [square(1), square(2)]}, 2017), 2017)
     (problem,) = data.check("val")

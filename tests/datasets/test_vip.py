@@ -99,6 +99,29 @@ def test_decoded_videos_give_every_frame(tmp_path: Path) -> None:
     assert video.frames[0].image == tmp_path / "Images/videos1/000000000001.jpg"
 
 
+def test_a_listed_neighbour_without_a_file_does_not_hide_the_decoded_frame(tmp_path: Path) -> None:
+    make_vip(tmp_path, ["videos1/000000000001"])
+    decoded = tmp_path / "VIP_Videos/videos1/000000000002.jpg"
+    photo(decoded)
+    path = tmp_path / "behind_frame_list/videos1/000000000001.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("2\n3\n")
+    (video,) = Vip(tmp_path).videos("val")
+    assert [f.index for f in video.frames] == [0, 1, 2]
+    assert video.frames[1].image == decoded
+    near = tmp_path / "adjacent_frames/videos1/000000000001/000000000002.jpg"
+    photo(near)
+    assert Vip(tmp_path).videos("val")[0].frames[1].image == near
+
+
+@pytest.mark.parametrize("video", ["../victim", "..", "a/b", ".vipbench", "a\\b"])
+def test_listed_names_stay_inside_the_folder(tmp_path: Path, video: str) -> None:
+    make_vip(tmp_path, ["videos1/000000000001"])
+    (tmp_path / "lists/val_id.txt").write_text(f"{video}/000000000001\n")
+    with pytest.raises(UserError, match=r"val_id.txt:1: expected <video>/<frame number>"):
+        Vip(tmp_path).videos("val")
+
+
 def test_flip_swaps_sides_and_mirrors_boxes(tmp_path: Path) -> None:
     ids = np.array([[14, 0, 0], [2, 0, 255]], np.uint16)
     part = SegmentMap(np.array([[1, 0, 0], [2, 0, 0]], np.uint16), (Segment(1, 14, 1), Segment(2, 2, 1)))

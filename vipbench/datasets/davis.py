@@ -11,7 +11,7 @@ from vipbench.datasets import davis_check
 from vipbench.errors import Problem, ProblemError, UserError
 from vipbench.pixels import read_ids
 from vipbench.rows import read_lines
-from vipbench.types import Frame, Parsing, SegmentMap, Video
+from vipbench.types import Frame, Parsing, SegmentMap, Video, is_name
 
 TASKS = {"semi-supervised": "Annotations", "unsupervised": "Annotations_unsupervised"}
 RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
@@ -92,7 +92,7 @@ class Davis:
 
     def _list(self, split: str) -> Path:
         """Sequence names (`ImageSets/<year>`) or, in the 2016 package, pairs of paths (`ImageSets/480p`)."""
-        homes = (str(self.year), self.resolution)
+        homes = ("2016", self.resolution) if self.year == 2016 else (str(self.year),)
         candidates = [self.root / "ImageSets" / home / f"{split}.txt" for home in homes]
         found = next((path for path in candidates if path.is_file()), None)
         if found is None:
@@ -130,9 +130,9 @@ class Davis:
 def _address(where: str, line: str) -> tuple[str, str]:
     """The sequence of a list's line, and the frame where the line is a pair of paths (else "")."""
     path = PurePosixPath((line.split() or [""])[0])
-    if path.parent.name and path.stem.isdecimal():
-        return path.parent.name, path.stem
-    if not path.name or path.parent.name:
+    is_pair = path.parent.name != "" and path.stem.isdecimal()
+    sequence, frame = (path.parent.name, path.stem) if is_pair else (str(path), "")
+    if not is_name(sequence):
         expected = "a sequence name or /JPEGImages/480p/<sequence>/<frame>.jpg"
         raise ProblemError(where, expected, repr(line), "Unpack the lists again")
-    return path.name, ""
+    return sequence, frame

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vipbench.errors import ProblemError, UserError
 from vipbench.rows import read_lines
+from vipbench.types import is_name
 
 HOMES = ("", "Annotations", "VIP_Fine", "VIP_Fine/Annotations", "VIP_Sequence")
 
@@ -68,11 +69,13 @@ class VipFiles:
         """The image of each frame number of a video, annotated or not, at whatever density is on disk.
 
         Annotated frames come from `Images`, their neighbours from `adjacent_frames`, all others from the
-        decoded video in `VIP_Videos/<video>/`.
+        decoded video in `VIP_Videos/<video>/`, and so do neighbours that are only listed.
         """
-        found = _numbered(self.folder("VIP_Videos") / video)
+        decoded = _numbered(self.folder("VIP_Videos") / video)
+        found = dict(decoded)
         for name in annotated:
-            found.update(self.neighbours(video, name))
+            around = self.neighbours(video, name)
+            found |= {n: path for n, path in around.items() if n not in decoded or path.is_file()}
         return found | {int(name): self.image(video, name) for name in annotated}
 
     def neighbours(self, video: str, name: str) -> dict[int, Path]:
@@ -108,6 +111,6 @@ def _numbered(folder: Path) -> dict[int, Path]:
 
 def _address(path: Path, number: int, line: str) -> tuple[str, str]:
     video, _, name = line.strip().rpartition("/")
-    if not video or not name.isdecimal():
+    if not is_name(video) or not name.isdecimal():
         raise ProblemError(f"{path}:{number}", "<video>/<frame number>", repr(line), "Unpack the lists again")
     return video, name
