@@ -1,5 +1,7 @@
 """Image files: every kind of label PNG, and every kind of damage."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,38 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
             read(tmp_path / "absent.png")
         with pytest.raises(UserError, match="Is a directory"):
             read(tmp_path / "folder.png")
+
+
+def test_huge_images_are_named(tmp_path: Path) -> None:
+    """A header of 30000x30000 pixels, which Pillow takes for an attack."""
+    path = tmp_path / "ids.png"
+    write_ids(path, RAMP)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 30000, 30000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(bytes(content))
+    for read in (read_ids, read_image, probe):
+        with pytest.raises(UserError, match=r"ids.png: expected an image, got Image size \(900000000 pixels\)"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_any_damage_is_named(tmp_path: Path, suffix: str) -> None:
+    """Wherever a file is cut or overwritten it reads as an image or as a UserError."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / f"photo{suffix}"
+    write_image(path, rng.integers(0, 256, (16, 16, 3)).astype(np.uint8))
+    whole, errors = path.read_bytes(), 0
+    for _ in range(400):
+        content = bytearray(whole[: rng.integers(len(whole) // 2, len(whole) + 1)])
+        start = int(rng.integers(0, min(len(content), 200)))
+        content[start : start + 4] = rng.bytes(4)
+        path.write_bytes(bytes(content))
+        try:
+            read_image(path)
+        except UserError:
+            errors += 1
+    assert errors > 200
 
 
 def test_photos_survive(tmp_path: Path) -> None:

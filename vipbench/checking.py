@@ -65,7 +65,7 @@ class _Work:
 
     @cached_property
     def folder(self) -> Folder:
-        return open_folder(self.root)
+        return open_folder(self.root, self.dataset.layers)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Work, (self.data, self.root, self.split, self.strict_frames)

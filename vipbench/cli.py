@@ -71,7 +71,7 @@ def check(
     from vipbench.checking import check_folder
     from vipbench.folders import open_folder
 
-    layout = open_folder(folder).name
+    layout = open_folder(folder, data.open().layers).name
     with console.progress(f"check {folder}") as tick:
         problems = check_folder(folder, data, split, sequences, jobs, strict_frames, tick)
     console.problems(fmt, f"{folder} (layout {layout})", problems)
@@ -169,8 +169,9 @@ def overlay(
     from vipbench.folders import open_folder
     from vipbench.report.overlay import overlay as draw
 
+    dataset = data.open()
     with console.progress(f"overlay {folder}") as tick:
-        count = draw(open_folder(folder), data.open(), split, out, sequences, tick)
+        count = draw(open_folder(folder, dataset.layers), dataset, split, out, sequences, tick)
     console.result(fmt, {"out": str(out), "frames": count}, f"{out}: {count} frames")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,17 @@ def data() -> None:
 
 
 def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
-    height, _x, width = value.partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+    sides = re.fullmatch(r"(\d{1,9})x(\d{1,9})", value)
+    if not sides:
         raise UserError(f"option --size {value}: expected HEIGHTxWIDTH in pixels, for instance 96x160")
-    return int(height), int(width)
+    return int(sides[1]), int(sides[2])
 
 
 @data.command()
 @click.argument("name")
 @click.option("--out", type=given.path, default=SYNTH, show_default=True, help="Root to write.")
 @click.option("--splits", metavar="A,B", callback=given.names, help="Default: all.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--size", default="96x160", show_default=True, callback=_size, help="HEIGHTxWIDTH of the frames."
 )
@@ -62,7 +63,8 @@ def make(
     from vipbench.datasets import synth
 
     with console.progress(f"make {name}") as tick:
-        synth.make(out, splits or factory.splits, seed=seed, size=size, every=every, progress=tick)
+        chosen = factory.splits if splits is None else splits
+        synth.make(out, chosen, seed=seed, size=size, every=every, progress=tick)
     console.result(fmt, {"root": str(out)}, f"{out}: pass it by --data, or set {factory.env}")
 
 
@@ -77,7 +79,9 @@ def check(data: DatasetSpec, split: str | None, fmt: str) -> None:
 
     dataset = data.open()
     split = split_of(dataset, split)
-    console.problems(fmt, f"{dataset.name} {split} in {data.root}", dataset.check(split))  # type: ignore[attr-defined]
+    if not hasattr(dataset, "check"):
+        raise UserError(f"data set {data.name!r} has no `check(split)`: add it, see CONTRIBUTING.md")
+    console.problems(fmt, f"{dataset.name} {split} in {data.root}", dataset.check(split))
 
 
 @data.command()

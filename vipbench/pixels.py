@@ -1,5 +1,7 @@
 """Pixels from and to image files: the only place that opens them."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ from vipbench.errors import ProblemError
 from vipbench.types import Ids
 
 LABEL_MODES = {"1", "L", "P", "I;16"}
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What Pillow raises for files that are cut, broken, or of a size that is no frame's."""
 
 
 def _open(path: Path) -> Image.Image:
@@ -19,8 +23,9 @@ def _open(path: Path) -> Image.Image:
         raise ProblemError(path, "an image file", "nothing: no such file", "Write or copy it there") from None
     except UnidentifiedImageError:
         raise ProblemError(path, "an image", "a file that is none", "Write or copy it again") from None
-    except OSError as error:
-        raise ProblemError(path, "an image", f"{error.strerror or error}", "Write or copy it again") from None
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProblemError(path, "an image", f"{reason}", "Write or copy it again") from None
 
 
 def _damaged(path: Path, error: Exception) -> ProblemError:
@@ -32,7 +37,7 @@ def _damaged(path: Path, error: Exception) -> ProblemError:
 def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
     try:
         return np.asarray(image)
-    except (OSError, SyntaxError) as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from None
 
 
@@ -63,7 +68,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     with _open(path) as image:
         try:
             return np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+        except DAMAGE as error:
             raise _damaged(path, error) from None
 
 

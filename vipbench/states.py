@@ -59,7 +59,7 @@ class VideoWork:
 
     @cached_property
     def folder(self) -> Folder:
-        return open_folder(self.root)
+        return open_folder(self.root, self.dataset.layers)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return VideoWork, (self.data, self.root, self.cache)

@@ -26,6 +26,18 @@ def test_layouts_are_told_apart(layout: type[Folder], tmp_path: Path) -> None:
     assert type(open_folder(tmp_path)) is layout
 
 
+@pytest.mark.parametrize(
+    ("layout", "stray"),
+    [(VipFolder, "preview.png"), (ChallengeFolder, "preview.png"), (DavisFolder, "gray/global_00000.png")],
+)
+def test_a_stray_file_does_not_make_it_another_layout(
+    layout: type[Folder], stray: str, tmp_path: Path
+) -> None:
+    fill(layout(tmp_path))
+    photo(tmp_path / "a" / stray)
+    assert type(open_folder(tmp_path, layout.layers)) is layout
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
 def test_a_nested_top_folder_says_which_to_pass(layout: type[Folder], tmp_path: Path) -> None:
     fill(layout(tmp_path / "results"))
