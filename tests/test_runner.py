@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,10 +108,33 @@ def test_a_torn_line_does_not_count(tmp_path: Path, slow: str, data: DatasetSpec
     run(MethodSpec(slow), data, "val", out)
     first, path = tree(out), out / ".vipbench/done.jsonl"
     path.write_text(path.read_text()[:-40])
-    assert [done.video for done in runstate.finished(out)] == ["bee"]
+    videos = data.open().videos("val")
+    assert list(runstate.finished(out, videos)) == ["bee"]
     run(MethodSpec(slow), data, "val", out)
     assert tree(out) == first
-    assert {done.video for done in runstate.finished(out)} == {"ant", "bee"}
+    assert list(runstate.finished(out, videos)) == ["bee", "ant"]
+
+
+def test_changed_images_are_predicted_again(
+    tmp_path: Path, slow: str, data: DatasetSpec, davis_root: Path
+) -> None:
+    out = tmp_path / "out"
+    run(MethodSpec(slow), data, "val", out)
+    photo = davis_root / "JPEGImages/480p/bee/00003.jpg"
+    photo.write_bytes((davis_root / "JPEGImages/480p/bee/00000.jpg").read_bytes())
+    calls: list[tuple[str, int, int]] = []
+    run(MethodSpec(slow), data, "val", out, progress=lambda *call: calls.append(call))
+    assert [call for call in calls if call[0] == "bee"]
+    assert not [call for call in calls if call[0] == "ant"]
+
+
+def test_data_of_another_root_do_not_mix(tmp_path: Path, data: DatasetSpec, davis_root: Path) -> None:
+    """Same names, and labels that copy-first reads but nothing else tells apart."""
+    out, other = tmp_path / "out", tmp_path / "other"
+    run(MethodSpec("copy-first"), data, "val", out)
+    shutil.copytree(davis_root, other)
+    with pytest.raises(UserError, match=r"made with data '.*DAVIS', not '.*other'"):
+        run(MethodSpec("copy-first"), DatasetSpec.of("davis", other), "val", out)
 
 
 def test_jobs_give_the_same_bytes_and_lines(tmp_path: Path, slow: str, data: DatasetSpec) -> None:
@@ -215,7 +239,8 @@ class Odd(Davis):
 
 
 @pytest.mark.parametrize(
-    ("video", "frame"), [("../victim", "00000"), ("..", "00000"), ("bee", "../../victim/x"), (".vipbench", "0")]
+    ("video", "frame"),
+    [("../victim", "00000"), ("..", "00000"), ("bee", "../../victim/x"), (".vipbench", "0")],
 )
 def test_names_that_lead_out_of_the_folder_are_refused(
     tmp_path: Path, davis_root: Path, video: str, frame: str

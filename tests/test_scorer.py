@@ -15,8 +15,10 @@ from vipbench import records, states
 from vipbench.errors import UserError
 from vipbench.pixels import write_ids
 from vipbench.records import Record
+from vipbench.runner import run
+from vipbench.runstate import hash_files
 from vipbench.scorer import score
-from vipbench.specs import DatasetSpec
+from vipbench.specs import DatasetSpec, MethodSpec
 
 J = "J.{}(frames=inner,objects=foreground)"
 F = "F.{}(frames=inner,objects=foreground)"
@@ -51,11 +53,30 @@ def test_timing_leaves_out_decoding_and_writing(davis_preds: Path, data: Dataset
         {"seconds": 3.0, "timing": {"decode": 0.5, "heads": 1.0, "write": 0.5}, "video": "bee"},
         {"seconds": 2.0, "timing": {"heads": 1.0, "write": 1.0}, "video": "ant"},
     ]
-    text = "".join(json.dumps({"frames": 6, "sha256": "", **line}) + "\n" for line in lines)
-    (davis_preds / ".vipbench/done.jsonl").write_text(text)
+    said = [{"frames": 6, "sha256": hash_files(davis_preds / str(line["video"])), **line} for line in lines]
+    (davis_preds / ".vipbench/done.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
     timing = score(davis_preds, data, "val").timing
     stages = {"decode": 0.5, "heads": 2.0, "write": 1.5}
     assert timing == {"frames": 12, "stages": stages, "fps": 4.0, "fps_end_to_end": 2.4}
+
+
+def test_replaced_predictions_are_not_the_runs(davis_preds: Path, data: DatasetSpec) -> None:
+    """Another method's files in the folder of a run get neither its name nor its speed."""
+    write_ids(davis_preds / "bee/00002.png", np.ones((12, 16), np.uint16))
+    record = score(davis_preds, data, "val")
+    assert (record.method, record.options, record.timing) == ("preds-davis", {}, None)
+    assert record.provenance.run is None
+    (warning,) = record.provenance.warnings
+    assert "not as `run` left it (bee)" in warning
+    untouched = score(davis_preds, data, "val", sequences=("ant",))
+    assert untouched.method == "copy-first"
+    assert untouched.timing is not None
+
+
+def test_a_run_that_was_stopped_keeps_its_name(davis_root: Path, data: DatasetSpec, tmp_path: Path) -> None:
+    run(MethodSpec("copy-first"), data, "val", tmp_path / "out", sequences=("ant",))
+    record = score(tmp_path / "out", data, "val")
+    assert (record.method, record.timing) == ("copy-first", None)
 
 
 def test_no_timing_where_the_folder_does_not_say(davis_preds: Path, data: DatasetSpec) -> None:

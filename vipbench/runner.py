@@ -1,8 +1,8 @@
 """Method x videos -> prediction folder: streaming, timed, resumed after a kill, never half a video.
 
 A video's frames are written below `<out>/.vipbench/tmp`, its folder is renamed into place, and a line in
-`<out>/.vipbench/done.jsonl` with the hash of its files says that it is whole. A later run keeps the videos
-whose line holds and makes the others again, from their first frame.
+`<out>/.vipbench/done.jsonl` says that it is whole, with hashes of its files and of the images that they were
+made from. A later run keeps the videos whose line holds and makes the others again, from their first frame.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ def run(
     """Predict the videos of a split into the folder `out`; what an earlier run finished there is kept.
 
     Returns a line for every video asked for, in data-set order. Raises UserError for anything that the user
-    can mend, then nothing is written: unknown names and options, an `out` that another run works on, that
-    holds other files, or that was made with other settings.
+    can mend. Unknown names and options, an `out` that another run works on, that holds other files, or that
+    was made with other settings end it before anything is written; a damaged image in the middle does not
+    undo the videos before it, so that a run can go on from there.
     """
     work = _Work(method, data, out)
     videos = select(work.dataset, split, sequences)
     settings = runstate.settings(method, data, work.dataset, split, work.method)
     with runstate.claimed(out, settings):
-        done = {line.video: line for line in runstate.finished(out)}
+        done = runstate.finished(out, videos)
         todo = [video for video in videos if video.id not in done]
         for video in todo:
             shutil.rmtree(out / video.id, ignore_errors=True)
@@ -96,6 +97,7 @@ class _Work:
     def __call__(self, video: Video) -> Done:
         home = runstate.temporary(self.out)
         folder = registry.load("folders", self.dataset.layout)(home)
+        images = runstate.hash_input(video)
         start = time.perf_counter()
         with stopwatch() as watch:
             for frame, parsing in _checked(self.spec.name, self.method, self.dataset, video):
@@ -105,7 +107,7 @@ class _Work:
                     self.tick(video.id, 1)
         seconds = time.perf_counter() - start
         sha256 = runstate.hash_files(home / video.id)
-        return Done(video.id, len(video.annotated), sha256, seconds, watch.seconds)
+        return Done(video.id, len(video.annotated), sha256, seconds, watch.seconds, images)
 
 
 def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Iterator[tuple[Frame, Parsing]]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from vipbench import provenance
 from vipbench.atomic import write_text
 from vipbench.errors import UserError
 from vipbench.specs import DatasetSpec, MethodSpec
-from vipbench.types import Dataset, Method
+from vipbench.types import Dataset, Method, Video
 from vipbench.version import __version__
 
 STATE = ".vipbench"
@@ -28,16 +28,20 @@ COMPARED = (
     "dataset",
     "dataset_options",
     "dataset_version",
+    "data",
     "split",
     "version",
 )
+NOTHING = hashlib.sha256().hexdigest()
+"""What `hash_files` says of a folder that is not there."""
 
 
 @dataclass(frozen=True)
 class Done:
     """A finished video. frames: how many were predicted. sha256: over its files' names and bytes.
 
-    seconds: wall time from first frame to last. timing: of it, seconds by stage.
+    seconds: wall time from first frame to last. timing: of it, seconds by stage. input: `hash_input` of the
+    video, "" where the run did not note it.
     """
 
     video: str
@@ -45,6 +49,7 @@ class Done:
     sha256: str
     seconds: float
     timing: dict[str, float]
+    input: str = ""
 
 
 def settings(
@@ -126,9 +131,21 @@ def _agree(out: Path, wanted: dict[str, Any]) -> None:
             raise UserError(f"{out}: was made with {other}. Delete the folder, or choose another --out")
 
 
-def finished(folder: Path) -> list[Done]:
-    """The finished videos whose files are still what they were; a last line cut by a kill does not count."""
-    return [done for done in lines(folder) if hash_files(folder / done.video) == done.sha256]
+def finished(folder: Path, videos: Sequence[Video]) -> dict[str, Done]:
+    """The videos that need not be predicted again: their images and files are still what they were.
+
+    A last line cut by a kill does not count.
+    """
+    said = {done.video: done for done in lines(folder)}
+    stale = changed(folder, videos)
+    known = [video for video in videos if video.id in said and video.id not in stale]
+    return {v.id: said[v.id] for v in known if said[v.id].input == hash_input(v)}
+
+
+def changed(folder: Path, videos: Sequence[Video]) -> list[str]:
+    """The videos whose files are not those that a run wrote last, or of which there was no run at all."""
+    said = {done.video: done.sha256 for done in lines(folder)}
+    return [v.id for v in videos if hash_files(folder / v.id) != said.get(v.id, NOTHING)]
 
 
 def lines(folder: Path) -> list[Done]:
@@ -155,6 +172,19 @@ def publish(folder: Path, done: Done) -> None:
 def temporary(folder: Path) -> Path:
     """Where videos are written that are not whole yet."""
     return folder / STATE / "tmp"
+
+
+def hash_input(video: Video) -> str:
+    """sha256 over a video's frame names, which of them are annotated, and the bytes of their images.
+
+    What else a method may read (labels, other splits) is known by the root and version of the data set, which
+    `settings` compares.
+    """
+    digest = hashlib.sha256()
+    for frame in video.frames:
+        image = frame.image.read_bytes() if frame.image.is_file() else b""
+        digest.update(f"{frame.name} {frame.annotated} {hashlib.sha256(image).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def hash_files(folder: Path) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vipbench import provenance, registry, runstate
+from vipbench import provenance, registry
 from vipbench.checking import check_folder
 from vipbench.errors import raise_first
 from vipbench.folders import open_folder
 from vipbench.metrics.measure import Measure, label
 from vipbench.metrics.protocols import PROTOCOLS
+from vipbench.origin import origin
 from vipbench.parallel import each
 from vipbench.records import Provenance, Record, Score
 from vipbench.specs import DatasetSpec, select
@@ -45,41 +46,45 @@ def score(
 
     The folder is checked first; a frame without a prediction scores as an empty one and is listed in the
     Record's warnings. cache: a folder for the states of single videos, None for no cache. method: its name
-    in the Record, by default what `run` noted, else the folder's name. Raises UserError for a faulty folder.
+    in the Record, by default what `run` noted of files that are still the same, else the folder's name. Raises UserError for a faulty folder.
     """
     dataset = data.open()
     videos = select(dataset, split, sequences)
     known = measures(dataset)
-    layout = open_folder(root).name
     problems = check_folder(root, data, split, sequences, jobs, strict_frames, progress)
     raise_first(problems)
     results = _observe(VideoWork(data, root, cache), videos, jobs, progress)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        finished = {text: _finish(measure, text, results) for text, measure in known.items()}
-    run = runstate.read_settings(root)
-    name, options = _method(root, run, method)
+    finished, notes = _finish(known, results)
+    made = origin(root, videos)
     return Record(
-        method=name,
-        options=options,
+        method=made.method if method is None else method,
+        options=made.options if method is None else {},
         dataset=dataset.name,
         split=split,
         protocols=_protocols(dataset, finished),
         scores=tuple(score for scores in finished.values() for score in scores),
-        timing=timing(root, videos),
-        provenance=Provenance(
-            version=__version__,
-            git=provenance.git_commit(),
-            command=provenance.command(),
-            created=provenance.now(),
-            dataset_version=dataset.version,
-            dataset_hash=_joined(f"{result.video} {result.truth}" for result in results),
-            prediction_hash=_joined(f"{result.video} {result.prediction}" for result in results),
-            device=provenance.device(),
-            layout=layout,
-            warnings=(*map(str, problems), *dict.fromkeys(f"warning: {w.message}" for w in caught)),
-            run=run,
+        timing=made.timing,
+        provenance=_provenance(
+            dataset, root, results, (*map(str, problems), *made.warnings, *notes), made.run
         ),
+    )
+
+
+def _provenance(
+    dataset: Dataset, root: Path, results: list[Scored], notes: tuple[str, ...], run: dict[str, Any] | None
+) -> Provenance:
+    return Provenance(
+        version=__version__,
+        git=provenance.git_commit(),
+        command=provenance.command(),
+        created=provenance.now(),
+        dataset_version=dataset.version,
+        dataset_hash=_joined(f"{result.video} {result.truth}" for result in results),
+        prediction_hash=_joined(f"{result.video} {result.prediction}" for result in results),
+        device=provenance.device(),
+        layout=open_folder(root, dataset.layers).name,
+        warnings=notes,
+        run=run,
     )
 
 
@@ -93,7 +98,17 @@ def _observe(work: VideoWork, videos: list[Video], jobs: int, progress: Progress
     return [scored[video.id] for video in videos]
 
 
-def _finish(measure: Measure, text: str, results: Sequence[Scored]) -> list[Score]:
+def _finish(
+    known: dict[str, Measure], results: Sequence[Scored]
+) -> tuple[dict[str, list[Score]], tuple[str, ...]]:
+    """The scores of every measure by its text, and what the measures warn of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        finished = {text: _scores(measure, text, results) for text, measure in known.items()}
+    return finished, tuple(dict.fromkeys(f"warning: {warning.message}" for warning in caught))
+
+
+def _scores(measure: Measure, text: str, results: Sequence[Scored]) -> list[Score]:
     merged = measure.empty()
     for result in results:
         merged = merged.merge(type(merged).from_json(result.states[text]))
@@ -107,33 +122,6 @@ def _protocols(dataset: Dataset, finished: dict[str, list[Score]]) -> dict[str, 
         protocol: list(dict.fromkeys(s.measure for m in PROTOCOLS[protocol] for s in finished[str(m)]))
         for protocol in dataset.protocols
     }
-
-
-def _method(root: Path, run: dict[str, Any] | None, name: str | None) -> tuple[str, dict[str, str]]:
-    if name is not None:
-        return name, {}
-    return (run["method"], run["options"]) if run else (root.resolve().name, {})
-
-
-def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:
-    """Frames a second of the run that made a folder, from its notes; None if they lack one of the videos.
-
-    fps leaves out decoding and writing, as the papers do; fps_end_to_end leaves out nothing. Both are absent
-    unless every frame of the videos was predicted, since a method may look at more frames than it yields.
-    """
-    lines = {line.video: line for line in runstate.lines(root)}
-    if not all(video.id in lines for video in videos):
-        return None
-    done = [lines[video.id] for video in videos]
-    stages: dict[str, float] = {}
-    for name, seconds in (item for line in done for item in line.timing.items()):
-        stages[name] = stages.get(name, 0.0) + seconds
-    frames, total = sum(line.frames for line in done), sum(line.seconds for line in done)
-    found: dict[str, Any] = {"frames": frames, "stages": stages}
-    if all(frame.annotated for video in videos for frame in video.frames):
-        work = total - stages.get("decode", 0.0) - stages.get("write", 0.0)
-        found |= {"fps": frames / work if work > 0 else None, "fps_end_to_end": frames / total}
-    return found
 
 
 def file_name(record: Record, data: DatasetSpec, sequences: tuple[str, ...] | None) -> str:

@@ -1,0 +1,59 @@
+"""Who made a prediction folder and how fast, as far as the run's notes still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vipbench import runstate
+from vipbench.types import Video
+
+
+@dataclass(frozen=True)
+class Origin:
+    """method, options: of the run, else the folder's name. timing: see `timing`. run: content of run.json.
+
+    warnings: why the notes of a run are not believed.
+    """
+
+    method: str
+    options: dict[str, str] = field(default_factory=dict)
+    timing: dict[str, Any] | None = None
+    run: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def origin(root: Path, videos: Sequence[Video]) -> Origin:
+    """The origin of the predictions for the videos. Files changed since the run are not the run's."""
+    run, name = runstate.read_settings(root), root.resolve().name
+    if run is None:
+        return Origin(name)
+    changed = runstate.changed(root, videos)
+    if changed:
+        some = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+        text = f"warning: {root}: not as `run` left it ({some}); method, options and timing are not taken from it"
+        return Origin(name, warnings=(text,))
+    return Origin(run["method"], run["options"], timing(root, videos), run)
+
+
+def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:
+    """Frames a second of the run that made a folder, from its notes; None if they lack one of the videos.
+
+    fps leaves out decoding and writing, as the papers do; fps_end_to_end leaves out nothing. Both are absent
+    unless every frame of the videos was predicted, since a method may look at more frames than it yields.
+    """
+    lines = {line.video: line for line in runstate.lines(root)}
+    if not all(video.id in lines for video in videos):
+        return None
+    done = [lines[video.id] for video in videos]
+    stages: dict[str, float] = {}
+    for name, seconds in (item for line in done for item in line.timing.items()):
+        stages[name] = stages.get(name, 0.0) + seconds
+    frames, total = sum(line.frames for line in done), sum(line.seconds for line in done)
+    found: dict[str, Any] = {"frames": frames, "stages": stages}
+    if all(frame.annotated for video in videos for frame in video.frames):
+        work = total - stages.get("decode", 0.0) - stages.get("write", 0.0)
+        found |= {"fps": frames / work if work > 0 else None, "fps_end_to_end": frames / total}
+    return found
