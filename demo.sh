@@ -3,7 +3,7 @@
 #   sh demo.sh FOLDER      everything is written below FOLDER; run it again and it goes on where it stopped
 set -eu
 out=$1
-job() { echo "\$ vipbench $*"; vipbench "$@"; }
+job() { echo "\$ vipbench $*" >&2; vipbench "$@"; }
 
 # evaluate DATASET METHOD [-o KEY=VALUE]: predictions, their scores as a Record
 evaluate() {
@@ -15,18 +15,20 @@ evaluate() {
         --out "$out/records/$name.$dataset.json"
 }
 
-job data make synth --out "$out/data" --splits test
-for method in empty copy-first frame aten; do
+job data make synth --out "$out/data" --splits test,train # class-prior learns from train
+for method in empty copy-first class-prior frame aten; do
     evaluate synth $method
 done
-for method in empty copy-first frame; do
+for method in empty copy-first class-prior frame; do
     evaluate synth-davis $method
 done
 for l in 3 4 5; do
     evaluate synth-davis aten -o l=$l
 done
 for table in 1 2 3; do
-    job table --paper-table $table --records "$out/records" | tee "$out/table$table.txt"
+    job table --paper-table $table --records "$out/records" > "$out/.table"
+    mv "$out/.table" "$out/table$table.txt"
+    cat "$out/table$table.txt"
 done
 job overlay "$out/preds/aten/synth" --dataset synth --data "$out/data" --sequences videos73 --out "$out/overlay"
 job leaderboard build "$out/records" --out "$out/site"

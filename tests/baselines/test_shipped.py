@@ -1,0 +1,70 @@
+"""The weights that come with vipbench: what they are, and that they reach what they are there for."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from dataclasses import replace  # noqa: E402
+
+from vipbench.baselines import presets, train, weights  # noqa: E402
+from vipbench.datasets import synth_write  # noqa: E402
+from vipbench.datasets.synth import Synth, SynthDavis, make  # noqa: E402
+from vipbench.records import Record  # noqa: E402
+from vipbench.runner import run  # noqa: E402
+from vipbench.scorer import score  # noqa: E402
+from vipbench.specs import DatasetSpec, MethodSpec  # noqa: E402
+
+FLOORS, METHODS = ("empty", "copy-first", "class-prior"), ("frame", "aten")
+MIOU = "mIoU()"
+AP = "APr@0.5(absent=skip,compare=>=,matching=once)"
+J = "J.mean(frames=inner,objects=foreground)"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test split of synth, and a few training videos for class-prior."""
+    home = tmp_path_factory.mktemp("synth")
+    make(home, ["test"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(synth_write.SPLITS, "train", replace(synth_write.SPLITS["train"], count=4, flow=False))
+        make(home, ["train"])
+    return home
+
+
+@cache
+def scored(method: str, dataset: str, root: Path) -> Record:
+    data, out = DatasetSpec.of(dataset, root), root / "preds" / method / dataset
+    run(MethodSpec(method), data, "test", out)
+    return score(out, data, "test")
+
+
+def values(dataset: str, label: str, root: Path) -> dict[str, float]:
+    found = {m: scored(m, dataset, root).value(label) for m in (*FLOORS, *METHODS)}
+    return {method: 100 * value for method, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "label", "bar"), [("synth", MIOU, 50), ("synth", AP, 40), ("synth-davis", J, 50)]
+)
+def test_methods_reach_the_bar_and_clear_the_floors(dataset: str, label: str, bar: float, root: Path) -> None:
+    found = values(dataset, label, root)
+    assert set(found) == {*FLOORS, *METHODS}
+    floor = max(found[m] for m in FLOORS)
+    for method in METHODS:
+        assert found[method] >= bar, found
+        assert found[method] >= floor + 25, found
+
+
+def test_files_are_small_and_say_what_they_are(root: Path) -> None:
+    files = sorted(Path(weights.__file__).with_name("shipped").glob("*.safetensors"))
+    assert sum(f.stat().st_size for f in files) <= 5_000_000
+    kinds = {"vip": Synth, "davis": SynthDavis}
+    expected = {
+        f"tiny-{method}-{task}.safetensors": train._about(method, presets.load("tiny", task), kind(root), 0)
+        for method in METHODS
+        for task, kind in kinds.items()
+    }
+    assert {f.name: weights.about(f) for f in files} == expected
