@@ -110,6 +110,7 @@ class Series(Measure):
 
     def finish(self, state: Rows, videos: Sequence[str]) -> list[Value]:
         """The data set's means, then of each sequence or object its statistics and its frames."""
+        _warn(state, videos)
         series = {scope: rows for video in videos for scope, rows in _series(state, video)}
         vectors = {scope: np.array([row[3] for row in rows]) for scope, rows in series.items()}
         values = [
@@ -124,9 +125,17 @@ class Series(Measure):
 
 def _series(state: Rows, video: str) -> Iterator[tuple[str, list[Row]]]:
     """The scope and the rows, in frame order, of each object of a video."""
-    rows = state.of(video)
-    if not rows:
-        text = f"{video}: no object in a scored frame (the first and the last do not count); left out"
-        warnings.warn(MeasureWarning(text), stacklevel=3)
-    for obj, own in groupby(rows, key=lambda row: row[0]):
+    for obj, own in groupby(state.of(video), key=lambda row: row[0]):
         yield (video if obj == FOREGROUND else f"{video}#{obj}"), list(own)
+
+
+def _warn(state: Rows, videos: Sequence[str]) -> None:
+    """Name the videos that no number is of; where that is all of them, say so once."""
+    without = [video for video in videos if not state.of(video)]
+    why = "no object in a scored frame (the first and the last do not count); left out"
+    texts = [f"{video}: {why}" for video in without]
+    if videos and len(without) == len(videos):
+        mend = "See whether these are the data set's right year, split and annotations"
+        texts = [f"no object in a scored frame of any of {len(videos)} videos: every number is NaN. {mend}"]
+    for text in texts:
+        warnings.warn(MeasureWarning(text), stacklevel=3)

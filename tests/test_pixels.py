@@ -114,7 +114,9 @@ def test_huge_images_are_named(tmp_path: Path) -> None:
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(bytes(content))
     for read in (read_ids, read_image, probe):
-        with pytest.raises(UserError, match=r"ids.png: expected an image, got Image size \(900000000 pixels\)"):
+        with pytest.raises(
+            UserError, match=r"ids.png: expected an image, got Image size \(900000000 pixels\)"
+        ):
             read(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +65,16 @@ def tree(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     paths = {path.relative_to(folder): path for path in files}
     return {str(p): file.read_bytes() for p, file in sorted(paths.items()) if not p.parts[0].startswith(".")}
+
+
+def fails(cli: Cli, *words: object, says: tuple[str, ...]) -> None:
+    """The command exits with 1, says all of `says` in one line, and writes nothing."""
+    before = sorted(os.walk("."))
+    result = cli(*words)
+    assert result.exit_code == 1, result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for text in says:
+        assert text in errors[0]
+    assert sorted(os.walk(".")) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,17 @@ def check(
 @given.selection
 @given.jobs
 @given.strict_frames
-@click.option("--out", type=given.path, help="Record. Default: records/<method>.<dataset>.<split>.json.")
-@click.option("--no-cache", is_flag=True, help="Measure every video anew.")
+@click.option(
+    "--out",
+    type=given.path,
+    callback=given.new_file,
+    help="Record. Default: records/<method>.<dataset>.<split>.json.",
+)
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Measure every video anew, not from $XDG_CACHE_HOME/vipbench (default ~/.cache/vipbench).",
+)
 @click.option("--method", help="Its name in the Record. Default: what `run` noted, else the folder's name.")
 @given.as_json
 def score(
@@ -101,7 +111,9 @@ def score(
     """Score a prediction folder and write a Record."""
     from vipbench import scorer
 
-    cache = None if no_cache else (out.parent if out else RECORDS) / ".cache"
+    cache = (
+        None if no_cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vipbench"
+    )
     with console.progress(f"score {folder}") as tick:
         record = scorer.score(folder, data, split, sequences, jobs, cache, method, strict_frames, tick)
     out = out or RECORDS / scorer.file_name(record, data, sequences)

@@ -13,34 +13,39 @@ from vipbench.errors import UserError
 
 Command = Callable[..., Any]
 EXTRA = ("torch", "safetensors")
-BAD_INPUT = (
-    UserError,
-    click.BadParameter,
-    click.BadOptionUsage,
-    click.BadArgumentUsage,
-    click.NoSuchOption,
-)
 
 
 class Commands(click.Group):
     """A group of commands that say what is wrong with their input in one line and exit with 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a UserError, a bad option or a missing extra ends it with a message."""
+        """Run the command; bad input, a missing extra or a failing file ends it with a message."""
         try:
             return super().invoke(ctx)
-        except BAD_INPUT as error:
-            message = error.format_message() if isinstance(error, click.UsageError) else str(error)
-        except ModuleNotFoundError as error:
-            if error.name not in EXTRA:
+        except (click.exceptions.NoArgsIsHelpError, BrokenPipeError):
+            raise
+        except (UserError, click.UsageError, ModuleNotFoundError, OSError) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name not in EXTRA:
                 raise
-            message = f"this needs {error.name}: pip install 'vipbench[baselines]'"
-        except OSError as error:
-            if error.filename is None:
-                raise
-            message = f"{error.filename}: {error.strerror}"
+            message = _message(error)
         click.echo(f"error: {' '.join(message.split())}", err=True)
         ctx.exit(1)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that the first argument names. Raises UserError, with the known ones, for any other."""
+        if self.get_command(ctx, args[0]) is None:
+            raise UserError(f"unknown command {args[0]!r}. Known: {', '.join(self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, click.UsageError):
+        return error.format_message()
+    if isinstance(error, ModuleNotFoundError):
+        return f"this needs {error.name}: pip install 'vipbench[baselines]'"
+    if isinstance(error, OSError):
+        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
+    return str(error)
 
 
 def _pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -51,9 +56,24 @@ def _pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -
     return {key: text for key, _, text in (value.partition("=") for value in values)}
 
 
-def names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """A comma-separated list as a tuple without blanks."""
-    return None if value is None else tuple(name.strip() for name in value.split(",") if name.strip())
+def names(_: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """A comma-separated list as a tuple without blanks. Raises UserError for an empty one."""
+    if value is None:
+        return None
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not found:
+        raise UserError(
+            f"option {option.opts[0]} {value!r}: expected names, for instance A,B; omit it for all"
+        )
+    return found
+
+
+def new_file(_: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """A file to write or replace. Raises UserError for anything else that is there: a folder, a device."""
+    if value is not None and value.exists() and not value.is_file():
+        kind = "a folder" if value.is_dir() else "no regular file"
+        raise UserError(f"option {option.opts[0]} {value}: is {kind}. Name a file to write")
+    return value
 
 
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -31,7 +31,9 @@ def note(text: str) -> None:
 
 def result(fmt: str, data: Any, text: str) -> None:
     """A command's result: the data as JSON (full doubles, NaN as null), or the text."""
-    click.echo(json.dumps(data, indent=1, ensure_ascii=False) if fmt == "json" else text.rstrip("\n"))
+    from vipbench.records import finite
+
+    click.echo(json.dumps(finite(data), indent=1, ensure_ascii=False) if fmt == "json" else text.rstrip("\n"))
 
 
 def warn(lines: Sequence[str]) -> None:

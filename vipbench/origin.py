@@ -33,8 +33,8 @@ def origin(root: Path, videos: Sequence[Video]) -> Origin:
     changed = runstate.changed(root, videos)
     if changed:
         some = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
-        text = f"warning: {root}: not as `run` left it ({some}); method, options and timing are not taken from it"
-        return Origin(name, warnings=(text,))
+        lost = "its method, options and timing are not recorded"
+        return Origin(name, warnings=(f"warning: {root}: not as `run` left it ({some}); {lost}",))
     return Origin(run["method"], run["options"], timing(root, videos), run)
 
 

@@ -92,8 +92,8 @@ class Record:
     def to_json(self) -> str:
         """The Record as JSON text, one score a line."""
         body = {key: value for key, value in asdict(self).items() if key != "scores"}
-        head = json.dumps(_finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
-        lines = ",\n".join(json.dumps(_finite(asdict(s)), ensure_ascii=False) for s in self.scores)
+        head = json.dumps(finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
+        lines = ",\n".join(json.dumps(finite(asdict(s)), ensure_ascii=False) for s in self.scores)
         return f'{head},\n "scores": [\n{lines}\n]}}\n'
 
     @classmethod
@@ -137,12 +137,12 @@ def _score(row: dict[str, Any]) -> Score:
     return Score(str(row["measure"]), str(row["scope"]), value, int(row["n"]))
 
 
-def _finite(value: Any) -> Any:
-    """The same value with every NaN and infinity replaced by None."""
+def finite(value: Any) -> Any:
+    """The same value as JSON can say it: every NaN and infinity as None, every sequence as a list."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, str):
         return value
     if isinstance(value, Iterable):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

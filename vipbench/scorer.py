@@ -46,7 +46,8 @@ def score(
 
     The folder is checked first; a frame without a prediction scores as an empty one and is listed in the
     Record's warnings. cache: a folder for the states of single videos, None for no cache. method: its name
-    in the Record, by default what `run` noted of files that are still the same, else the folder's name. Raises UserError for a faulty folder.
+    in the Record, by default what `run` noted of files that are still the same, else the folder's name.
+    Raises UserError for a faulty folder.
     """
     dataset = data.open()
     videos = select(dataset, split, sequences)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -72,7 +73,8 @@ class VideoWork:
             return earlier
         scored = self._observe(video, known, {})
         if path:
-            write_text(path, json.dumps(asdict(scored)))
+            with suppress(OSError):  # a cache that cannot be written costs time, not the scores
+                write_text(path, json.dumps(asdict(scored)))
         return scored
 
     def _observe(self, video: Video, known: dict[str, Measure], states: dict[str, Any]) -> Scored:

@@ -17,7 +17,8 @@ def open_folder(root: Path, layers: tuple[str, ...] = ()) -> Folder:
     """The prediction folder at root, in the layout that its files have.
 
     layers: of the data set that it is for; layouts that hold these are tried first, so that a stray file
-    does not make it another data set's. Raises UserError if it is missing, empty, in no known layout, or one level above the predictions.
+    does not make it another data set's. Raises UserError if it is missing, empty, in no known layout, or one
+    level above the predictions.
     """
     root = Path(root)
     if not root.is_dir():
