@@ -17,10 +17,12 @@ import numpy as np
 from vipbench.atomic import write_text
 from vipbench.datasets import synth_layout
 from vipbench.datasets.synth_layout import Moment
+from vipbench.datasets.synth_manifest import NAME, hash_files, read_manifest, settings
 from vipbench.datasets.synth_scene import scene
-from vipbench.errors import ProblemError, UserError
+from vipbench.errors import UserError
 
 LENGTH = 24
+SMALLEST, LARGEST = 32, 4096  # sides of a frame in pixels
 FLOW_STEP, FLOW_OFFSETS = 3, (-3, -1, 1, 3)  # of every third frame of the train split
 OCCLUDED = 0.7  # a person of whom no more than this share is seen counts as occluded
 Progress = Callable[[str, int, int], None]
@@ -83,36 +85,37 @@ def make(
 
     size: (height, width) in pixels. every: annotate every n-th frame; if more than 1, the others are
     written as VIP ships them, as neighbours of the annotated ones and as whole videos. Raises UserError
-    for an unknown split and for a root that was made with another seed, size or `every`.
+    for no or an unknown split, a seed below 0, sides outside 32..4096, `every` below 1, and for a root
+    that was made with another seed, size or `every`.
     """
-    unknown = [s for s in splits if s not in SPLITS]
-    if unknown:
-        raise UserError(f"synth has no split {unknown[0]!r}; there are: {', '.join(SPLITS)}")
+    _bounds(splits, seed, size, every)
     manifest = _manifest(root, {"seed": seed, "size": list(size), "every": every})
     for split in splits:
         if split not in manifest["splits"]:
             manifest["splits"][split] = _make_split(root, split, seed, size, every, progress)
-            write_text(root / "synth.json", json.dumps(manifest, indent=1) + "\n")
+            write_text(root / NAME, json.dumps(manifest, indent=1) + "\n")
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """What `make` wrote down of a root. Raises UserError if it is missing or damaged."""
-    path = root / "synth.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        mend = f"Delete {root} and make it again: vipbench data make synth --out {root}"
-        raise ProblemError(path, "the manifest of synth", f"{error}", mend) from None
-    return manifest
+def _bounds(splits: Sequence[str], seed: int, size: tuple[int, int], every: int) -> None:
+    """UserError for what cannot be made."""
+    unknown = [s for s in splits if s not in SPLITS]
+    if unknown or not splits:
+        what = f"synth has no split {unknown[0]!r}" if unknown else "no split of synth is named"
+        raise UserError(f"{what}; there are: {', '.join(SPLITS)}")
+    if not all(SMALLEST <= side <= LARGEST for side in size):
+        sides = f"{SMALLEST} to {LARGEST} pixels"
+        raise UserError(f"size {'x'.join(map(str, size))}: expected {sides} a side, for instance 96x160")
+    if seed < 0 or every < 1:
+        raise UserError(f"seed {seed}, every {every}: expected a seed from 0 and an `every` from 1")
 
 
-def _manifest(root: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    if not (root / "synth.json").exists():
-        return settings | {"splits": {}}
+def _manifest(root: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    if not (root / NAME).exists():
+        return wanted | {"splits": {}}
     manifest = read_manifest(root)
-    found = {key: manifest[key] for key in settings}
-    if found != settings:
-        raise UserError(f"{root} holds synth with {found}, asked for {settings}. Choose another --out")
+    found = settings(manifest)
+    if found != wanted:
+        raise UserError(f"{root} holds synth with {found}, asked for {wanted}. Choose another --out")
     return manifest
 
 
@@ -126,7 +129,7 @@ def _make_split(
         facts.add(moment)
         synth_layout.write_frame(root, moment, every)
     synth_layout.write_lists(root, split, videos_of(split), LENGTH, every)
-    return facts.summary()
+    return facts.summary() | {"files": hash_files(root, split, videos_of(split))}
 
 
 def content(split: str, seed: int = 0, size: tuple[int, int] = (96, 160)) -> dict[str, Any]:
