@@ -72,5 +72,10 @@ def test_wheel_holds_data_and_no_foreign_names(installed: Path) -> None:
     site = next((installed.parents[1] / "lib").glob("python*/site-packages"))
     top = {p.name for p in site.iterdir() if not p.is_symlink() and "dist-info" not in p.name}
     assert top - {"bin", "__pycache__"} == {"vipbench"}
-    for name in ("papers/aten2018.toml", "baselines/presets/tiny.toml", "leaderboard/page.html", "py.typed"):
+    for name in ("papers/aten2018.toml", "leaderboard/page.html", "py.typed"):
         assert (site / "vipbench" / name).is_file(), name
+    for kind in ("baselines/presets/*.toml", "baselines/shipped/*.safetensors"):
+        there = {path.name: path.read_bytes() for path in ROOT.glob(kind)}
+        packed = {path.name: path.read_bytes() for path in (site / "vipbench").glob(kind)}
+        assert there
+        assert packed == there

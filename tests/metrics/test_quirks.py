@@ -7,6 +7,7 @@ vip-paper keeps those that are a definition (Q1, Q2, Q4, Q11, Q12) and repairs t
 import math
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from pairs import PAPER, STRICT, layer, number, numbers, pair
 from PIL import Image
 
 from vipbench.errors import UserError
+from vipbench.folders import VipFolder
 from vipbench.metrics.ap import APr, APrVol, average_precision
 from vipbench.metrics.measure import MeasureWarning, Pair
 from vipbench.metrics.miou import MeanIoU
-from vipbench.types import Segment, SegmentMap
+from vipbench.types import Parsing, Segment, SegmentMap
 
 PAPER_VOL, STRICT_VOL = APrVol(**PAPER), APrVol(**STRICT)
 PERSON, PERSON_STRICT = APr(**PAPER), APr(**STRICT)
@@ -135,12 +137,16 @@ def test_q8_a_row_without_pixels() -> None:
             measure.observe(two_rows_one_mask)
 
 
-def test_q9_more_than_255_instances() -> None:
-    """Released: 8 bits, in which instance 256 is background."""
-    ids = np.arange(1, 301)
-    assert np.uint8(ids[255] & 0xFF) == 0
-    many = parts(ids.tolist(), *[0.5] * 300)
-    assert number(STRICT_VOL, [pair("part", many, many)], "0.1:0.9") == 1.0
+def test_q9_more_than_255_instances(tmp_path: Path) -> None:
+    """Released: 8 bits, in which instance 256 is background. Here it is written and read in 16."""
+    many = parts(range(1, 257), *[0.5] * 256)
+    folder = VipFolder(tmp_path)
+    folder.write("v", "f", Parsing(layer([1] * 256), persons([1] * 256, 1), many))
+    found = folder.read("v", "f").layer("part")
+    assert found.ids.tolist() == [list(range(1, 257))]
+    assert number(STRICT_VOL, [pair("part", many, found)], "0.1:0.9") == 1.0
+    wrapped = layer(found.ids.astype(np.uint8), many.segments[:255])
+    assert number(STRICT_VOL, [pair("part", many, wrapped)], "0.1:0.9") == 255 / 256
 
 
 def test_q10_an_id_that_is_no_class() -> None:
