@@ -1,4 +1,4 @@
-"""Records -> one HTML page that asks nothing of any server: a sortable table a data set.
+"""Records -> one HTML page that asks nothing of any server: a sortable table a version of a data set.
 
 Every text from a Record is escaped: anyone may have written it.
 """
@@ -47,13 +47,17 @@ def build(records: Path, out: Path) -> Path:
 
 
 def _summary(records: Sequence[Record]) -> str:
-    sets = {record.dataset for record in records}
-    return f"{len(records)} Records on {len(sets)} data sets."
+    return f"{len(records)} Records on {len(set(map(_data, records)))} data sets."
+
+
+def _data(record: Record) -> str:
+    """The data set and its version: numbers of two versions do not compare."""
+    return f"{record.dataset} {record.provenance.dataset_version}"
 
 
 def _boards(records: Sequence[Record]) -> str:
-    names = sorted({record.dataset for record in records})
-    return "\n".join(_board(name, [r for r in records if r.dataset == name]) for name in names)
+    names = sorted(set(map(_data, records)))
+    return "\n".join(_board(name, [r for r in records if _data(r) == name]) for name in names)
 
 
 def _board(name: str, records: list[Record]) -> str:
@@ -130,7 +134,7 @@ def _more(record: Record) -> str:
         "made by": f"vipbench {p.version}, git {p.git or ABSENT}",
         "command": p.command,
         "created": p.created,
-        "data set": f"{record.dataset} {p.dataset_version}, sha256 {p.dataset_hash}",
+        "data set": f"{_data(record)}, sha256 {p.dataset_hash}",
         "predictions": f"{p.layout} folder, sha256 {p.prediction_hash}",
         "device": p.device,
         "timing": record.timing,
@@ -142,9 +146,10 @@ def _more(record: Record) -> str:
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in p.warnings)
     rows = "".join(_score(s) for s in record.scores if s.scope == "all")
     return (
-        f"<dl>{lines}<dt>warnings</dt><dd>{f'<ul>{warnings}</ul>' if warnings else 'none'}</dd></dl>"
+        f'<div class="facts"><dl>{lines}'
+        f"<dt>warnings</dt><dd>{f'<ul>{warnings}</ul>' if warnings else 'none'}</dd></dl>"
         f'<table><thead><tr><th class="text">measure</th><th>value</th><th>n</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -75,6 +75,15 @@ def test_rows_show_the_numbers_best_first(tmp_path: Path) -> None:
     assert ["vip-paper" in cell for cell in found.rows[names.index("aten") - 1]].count(True) == 5
 
 
+def test_versions_of_a_data_set_have_tables_of_their_own(tmp_path: Path) -> None:
+    sizes = [made("cut", 2, "davis", version=f"2016 {size}") for size in ("480p", "1080p")]
+    found = page(tmp_path, *sizes, made("fst", 2, "davis"))
+    assert len(found.attributes("h2")) == 2
+    assert "davis 2016 480p" in found.text
+    assert "davis 2016 1080p" in found.text
+    assert "3 Records on 2 data sets" in found.text
+
+
 def test_thresholds_other_than_half_are_in_the_opened_row_only(tmp_path: Path) -> None:
     record = made("aten")
     found = page(tmp_path, record)
