@@ -64,9 +64,7 @@ def _problems(root: Path, split: str) -> list[Problem]:
 
 
 def _file_problems(root: Path, split: str) -> list[Problem]:
-    want = read_manifest(root)["splits"][split].get(
-        "files", f"whose hash {NAME} notes (an older vipbench did not)"
-    )
+    want = read_manifest(root)["splits"][split]["files"]
     got = hash_files(root, split, videos_of(split))
     return [] if want == got else [Problem(f"{root}, split {split}", f"files {want}", got, again(root))]
 

@@ -43,8 +43,8 @@ def _damage(manifest: object) -> str | None:
     if wrong:
         return f"no {wrong[0]!r}, or not one of type {kinds[wrong[0]].__name__}"
     facts = manifest["splits"].items()
-    bare = [split for split, of in facts if not (isinstance(of, dict) and "sha256" in of)]
-    return f"no 'sha256' of split {bare[0]!r}" if bare else None
+    bare = [split for split, of in facts if not (isinstance(of, dict) and {"sha256", "files"} <= of.keys())]
+    return f"no hashes of split {bare[0]!r}" if bare else None
 
 
 def settings(manifest: dict[str, Any]) -> dict[str, Any]:
