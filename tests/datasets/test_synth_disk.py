@@ -328,7 +328,7 @@ def test_check_of_a_root_without_hashes_of_its_files_says_to_make_it_again(root:
     manifest = json.loads((root / "synth.json").read_text())
     del manifest["splits"]["test"]["files"]
     (root / "synth.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match="no hashes of split 'test'.*make it again"):
+    with pytest.raises(UserError, match=r"no hashes of split 'test'.*make it again"):
         Synth(root)
 
 
