@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
 from vipbench.atomic import replacing
@@ -22,7 +22,7 @@ def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
         for name, t in model.state_dict().items()
     }
     with replacing(path) as temporary:
-        save_file(state, temporary, metadata=metadata)
+        temporary.write_bytes(safetensors_bytes(state, metadata))
 
 
 def about(path: Path) -> dict[str, str]:

@@ -179,3 +179,11 @@ def test_published_masks_without_last_frames_are_valid(test_data: Path) -> None:
     data, chosen = Davis(test_data / "DAVIS"), ("blackswan", "dog")
     assert check(folder, data, "val", chosen, True, inner) == []
     assert [p.got for p in check(folder, data, "val", chosen)] == ["1 missing: 00049", "1 missing: 00059"]
+
+
+def test_frames_of_other_names_are_an_error(preds: DavisFolder, davis: Davis) -> None:
+    for path in sorted((preds.root / "a").iterdir()):
+        path.rename(path.with_name(path.name[1:]))
+    (problem,) = (p for p in check(preds, davis, "val") if not p.warning)
+    assert str(problem).startswith(f"error: {preds.root / 'a'}: expected frames named 00000, ")
+    assert "none of them, but 0000" in problem.got

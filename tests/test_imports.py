@@ -40,7 +40,7 @@ ALLOWED = {
     "runstate": f"{BASE} specs provenance",
     "runner": f"{BASE} specs registry runstate parallel timing",
     "records": "errors atomic",
-    "states": f"{BASE} specs folders metrics",
+    "states": f"{BASE} specs folders metrics registry",
     "origin": f"{BASE} runstate",
     "scorer": f"{BASE} specs registry folders metrics checking states origin records parallel provenance",
     "papers": f"{BASE} records metrics registry",

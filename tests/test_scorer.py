@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from tiny import Cli
 
-from vipbench import records, states
+from vipbench import records, registry, states
 from vipbench.errors import UserError
+from vipbench.metrics.measure import Pair
+from vipbench.metrics.series import FOREGROUND, Series
 from vipbench.pixels import write_ids
 from vipbench.records import Record
 from vipbench.runner import run
@@ -250,3 +254,30 @@ def test_real_folder_gives_the_same_with_and_without_jobs(test_data: Path) -> No
     one, two = (score(folder, data, "val", few, jobs) for jobs in (1, 2))
     assert one.scores == two.scores
     assert one.provenance.warnings == ()  # lvo lacks the last frames, which are not scored
+
+
+@dataclass(frozen=True)
+class Dice(Series):
+    """The example of CONTRIBUTING.md."""
+
+    name: ClassVar[str] = "Dice"
+
+    def value(self, pair: Pair, obj: int) -> float:
+        gt, pred = (m.ids != 0 if obj == FOREGROUND else m.ids == obj for m in pair.maps(self.layer))
+        both = int(gt.sum() + pred.sum())
+        return 2 * int((gt & pred).sum()) / both if both else 1.0
+
+
+def test_a_measure_plug_in_is_scored_where_its_layer_is(
+    davis_root: Path, davis_preds: Path, vip_root: Path, vip_preds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, load = registry.names, registry.load
+    monkeypatch.setattr(registry, "names", lambda group: [*names(group), *["Dice"] * (group == "measures")])
+    monkeypatch.setattr(registry, "load", lambda group, name: Dice if name == "Dice" else load(group, name))
+    record = score(davis_preds, DatasetSpec.of("davis", davis_root), "val")
+    (label,) = (m for m in record.protocols["plug-ins"] if m.startswith("Dice.mean"))
+    dice, jaccard = record.value(label), record.value(label.replace("Dice", "J"))
+    assert dice is not None
+    assert jaccard is not None
+    assert jaccard < dice <= 2 * jaccard / (1 + jaccard) + 1e-12  # concave: the mean's Dice bounds it
+    assert "plug-ins" not in score(vip_preds, DatasetSpec.of("vip", vip_root), "val").protocols

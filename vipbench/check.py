@@ -71,8 +71,11 @@ def _frames(folder: Folder, video: Video, unscored: Callable[[int], set[int]]) -
     scored = [name for position, name in enumerate(names) if position not in free]
     missing = [name for name in scored if name not in present]
     problems = _extra(where, f"frames named as in the data set ({_some(names)}) alone", present - set(names))
+    if missing and not present.intersection(names):
+        got = f"none of them, but {_some(sorted(present)) or 'an empty folder'}"
+        return [Problem(where, f"frames named {_some(names)}", got, "Name them as in the data set")]
     if missing:
-        got = f"{len(missing)} missing: {', '.join(missing)}"
+        got = f"{len(missing)} missing: {_some(missing)}"
         mend = "They score as empty; predict them"
         problems.append(Problem(where, f"{len(scored)} scored frames", got, mend, warning=True))
     return problems

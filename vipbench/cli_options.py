@@ -12,7 +12,6 @@ import click
 from vipbench.errors import UserError
 
 Command = Callable[..., Any]
-EXTRA = ("torch", "safetensors")
 
 
 class Commands(click.Group):
@@ -25,6 +24,8 @@ class Commands(click.Group):
         except (click.exceptions.NoArgsIsHelpError, BrokenPipeError):
             raise
         except (UserError, click.UsageError, ModuleNotFoundError, OSError) as error:
+            from vipbench.registry import EXTRA
+
             if isinstance(error, ModuleNotFoundError) and error.name not in EXTRA:
                 raise
             message = _message(error)
@@ -42,7 +43,9 @@ def _message(error: Exception) -> str:
     if isinstance(error, click.UsageError):
         return error.format_message()
     if isinstance(error, ModuleNotFoundError):
-        return f"this needs {error.name}: pip install 'vipbench[baselines]'"
+        from vipbench.registry import INSTALL
+
+        return f"this needs {error.name}: {INSTALL}"
     if isinstance(error, OSError):
         return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
     return str(error)

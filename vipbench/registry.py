@@ -20,6 +20,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from vipbench.errors import UserError
 
 EXTRA = {"torch", "safetensors"}
+INSTALL = "pip install 'vipbench[baselines]', or -e '.[baselines]' in a clone"
 BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -58,7 +59,7 @@ def load(group: str, name: str) -> Any:
 
 def _missing(kind: str, name: str, error: ModuleNotFoundError) -> str:
     if error.name in EXTRA:
-        return f"{kind} {name!r} needs {error.name}: pip install 'vipbench[baselines]'"
+        return f"{kind} {name!r} needs {error.name}: {INSTALL}"
     return f"{kind} {name!r} does not load ({error}). Install what it imports, or mend the name"
 
 

@@ -18,12 +18,11 @@ from vipbench.checking import check_folder
 from vipbench.errors import raise_first
 from vipbench.folders import open_folder
 from vipbench.metrics.measure import Measure, label
-from vipbench.metrics.protocols import PROTOCOLS
 from vipbench.origin import origin
 from vipbench.parallel import each
 from vipbench.records import Provenance, Record, Score
 from vipbench.specs import DatasetSpec, select
-from vipbench.states import Scored, VideoWork, measures
+from vipbench.states import Scored, VideoWork, measures, protocols
 from vipbench.types import Dataset, Video
 from vipbench.version import __version__
 
@@ -120,8 +119,8 @@ def _scores(measure: Measure, text: str, results: Sequence[Scored]) -> list[Scor
 def _protocols(dataset: Dataset, finished: dict[str, list[Score]]) -> dict[str, list[str]]:
     """The labels of each protocol's numbers, those of single classes, sequences and frames included."""
     return {
-        protocol: list(dict.fromkeys(s.measure for m in PROTOCOLS[protocol] for s in finished[str(m)]))
-        for protocol in dataset.protocols
+        protocol: list(dict.fromkeys(s.measure for m in known for s in finished[str(m)]))
+        for protocol, known in protocols(dataset).items()
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vipbench import metrics
+from vipbench import metrics, registry
 from vipbench.atomic import write_text
 from vipbench.errors import UserError
 from vipbench.folders import Folder, open_folder
@@ -38,12 +38,25 @@ class Scored:
     states: dict[str, Any]
 
 
-def measures(dataset: Dataset) -> dict[str, Measure]:
-    """The measures of the data set's protocols by their text. Raises UserError if there are none."""
-    found = {str(m): m for protocol in dataset.protocols for m in PROTOCOLS[protocol]}
-    if not found:
+PLUG_INS = "plug-ins"
+
+
+def protocols(dataset: Dataset) -> dict[str, tuple[Measure, ...]]:
+    """The measures of the data set's protocols, and of installed plug-ins that look at one of its layers.
+
+    Raises UserError if no protocol scores the data set.
+    """
+    if not dataset.protocols:
         raise UserError(f"{dataset.name} {dataset.version}: no protocol scores this version yet")
-    return found
+    builtin = {m.name for known in PROTOCOLS.values() for m in known}
+    added = (registry.load("measures", name)() for name in registry.names("measures") if name not in builtin)
+    extra = tuple(measure for measure in added if measure.layer in dataset.layers)
+    return {p: PROTOCOLS[p] for p in dataset.protocols} | ({PLUG_INS: extra} if extra else {})
+
+
+def measures(dataset: Dataset) -> dict[str, Measure]:
+    """The measures of `protocols` by their text."""
+    return {str(m): m for known in protocols(dataset).values() for m in known}
 
 
 @dataclass

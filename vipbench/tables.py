@@ -64,8 +64,12 @@ def _heading(block: Block) -> list[str]:
 
 
 def _settings(records: Sequence[Record]) -> list[str]:
-    """The presets and weights that the methods ran with, as far as they say."""
-    return sorted({about for r in records if (about := (r.provenance.run or {}).get("about"))})
+    """The presets and weights of the methods that say what they ran with."""
+    methods: dict[str, set[str]] = {}
+    for record in records:
+        if about := (record.provenance.run or {}).get("about"):
+            methods.setdefault(about, set()).add(record.method)
+    return [f"{', '.join(sorted(names))}: {about}" for about, names in sorted(methods.items())]
 
 
 def _footer(block: Block) -> list[str]:
@@ -76,10 +80,15 @@ def _footer(block: Block) -> list[str]:
         [f"Scored {' to '.join(dict.fromkeys([days[0], days[-1]]))}; {'; '.join(devices)}."] if days else []
     )
     older = [f"{block.older} older Records of the same methods are not shown."] if block.older else []
+    warned = [
+        f"{line.name}: scored with {len(line.record.provenance.warnings)} warnings, which its Record lists."
+        for line in block.lines
+        if line.record and line.record.provenance.warnings
+    ]
     absent = f"{ABSENT} is not measured or not printed."
     timed = any(column.timing for column in block.table.columns)
     unit = f"Percent, but for fps; {absent}" if timed else f"Percent; {absent}"
-    return [*scored, *older, unit, *([FPS] if timed else []), *block.table.notes]
+    return [*scored, *older, *warned, unit, *([FPS] if timed else []), *block.table.notes]
 
 
 def _device(record: Record) -> str:
