@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vipbench.check import check
 from vipbench.errors import Problem
-from vipbench.folders import Folder, open_folder
 from vipbench.metrics.protocols import unscored
 from vipbench.parallel import each
 from vipbench.specs import DatasetSpec, select
-from vipbench.types import Dataset
+from vipbench.work import FolderWork
 
 MOST_SHARES = 16
 
@@ -51,21 +49,11 @@ def _sorted(problems: list[Problem]) -> list[Problem]:
 
 
 @dataclass
-class _Work:
+class _Work(FolderWork):
     """Checks a share of the videos. Pickled as names: a worker opens its own."""
 
-    data: DatasetSpec
-    root: Path
     split: str
     strict_frames: bool
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        return self.data.open()
-
-    @cached_property
-    def folder(self) -> Folder:
-        return open_folder(self.root, self.dataset.layers)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Work, (self.data, self.root, self.split, self.strict_frames)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ import numpy as np
 from vipbench import metrics, registry
 from vipbench.atomic import write_text
 from vipbench.errors import UserError
-from vipbench.folders import Folder, open_folder
 from vipbench.metrics.measure import Measure, Pair
 from vipbench.metrics.protocols import PROTOCOLS
-from vipbench.specs import DatasetSpec
 from vipbench.types import Dataset, Parsing, Video
 from vipbench.version import __version__
+from vipbench.work import FolderWork
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,10 @@ def measures(dataset: Dataset) -> dict[str, Measure]:
 
 
 @dataclass
-class VideoWork:
+class VideoWork(FolderWork):
     """Scores one video. cache: folder for states, None for none. Pickled as names: a worker opens its own."""
 
-    data: DatasetSpec
-    root: Path
     cache: Path | None
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        return self.data.open()
-
-    @cached_property
-    def folder(self) -> Folder:
-        return open_folder(self.root, self.dataset.layers)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return VideoWork, (self.data, self.root, self.cache)
