@@ -8,18 +8,29 @@ numbers, `J(frames=inner,objects=foreground)`; with the key of one number, `J.me
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, Self, get_args, get_type_hints
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vipbench.errors import UserError
 from vipbench.metrics.overlap import Overlap
 from vipbench.types import Parsing, SegmentMap
 
 Row = tuple[Any, ...]
+Weights = NDArray[np.int64]
+Vector = NDArray[np.float64]
 LABEL = re.compile(r"(?P<name>\w+)([.@](?P<key>[\w.:]+))?\((?P<parameters>[^()]*)\)")
+
+
+KINDS = ("class", "size", "attribute", "occlusion")
+"""What the numbers of a scope "<kind>:<name>" are of: one class, instances of one size, videos that have an
+attribute, frames of one level of occlusion."""
 
 
 class MeasureWarning(UserWarning):
@@ -30,14 +41,15 @@ class MeasureWarning(UserWarning):
 class Pair:
     """Ground truth and prediction of one annotated frame: all that a measure may look at.
 
-    position: 0-based among the `length` annotated frames of its video. objects: ids in the ground truth of
-    the video's first annotated frame, layer "object". missing: there is no prediction, `pred` is empty.
+    position: 0-based among the annotated frames of its video. last: no annotated frame of the video follows.
+    objects: ids in the ground truth of the video's first annotated frame, layer "object". missing: there is
+    no prediction, `pred` is empty.
     """
 
     video: str
     frame: str
     position: int
-    length: int
+    last: bool
     gt: Parsing
     pred: Parsing
     objects: tuple[int, ...] = ()
@@ -106,7 +118,7 @@ class Rows:
 class Value:
     """One number. key: which of the measure's numbers. value: NaN where undefined.
 
-    scope: "all", "<video>", "<video>#<object>", either with "/<frame>", or "class:<name>".
+    scope: "all", "<video>", "<video>#<object>", either with "/<frame>", or a group "<kind>:<name>" of KINDS.
     n: how many things (sequences or objects, frames, classes) it is the mean of.
     """
 
@@ -133,7 +145,27 @@ class Measure(Protocol):
         """The state of one frame. Raises UserError for a prediction that cannot be scored."""
 
     def finish(self, state: Any, videos: Sequence[str]) -> list[Value]:
-        """The numbers of the videos, in this (the data set's) order. Warns with MeasureWarning."""
+        """The numbers of the videos, in this (the data set's) order; a video that is named twice counts twice.
+
+        Warns with MeasureWarning.
+        """
+
+    def resample(self, state: Any, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
+        """The numbers of scope "all", by key, where video v counts weights[b, v] times: float64 [B] each.
+
+        weights: int64 [B, V], 0 or more: bootstrap resamples, subsets, or those with one method's videos
+        exchanged for another's. Equal to `finish` of the videos so repeated, but for the last bits.
+        """
+        rows = [
+            self._all(state, [v for v, w in zip(videos, row, strict=True) for _ in range(w)])
+            for row in weights
+        ]
+        return {key: np.array([row[key] for row in rows]) for key in (rows[0] if rows else {})}
+
+    def _all(self, state: Any, videos: Sequence[str]) -> dict[str, float]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MeasureWarning)
+            return {v.key: v.value for v in self.finish(state, videos) if v.scope == "all"}
 
     def scored(self, length: int) -> range:
         """The positions that count in a video of so many annotated frames."""

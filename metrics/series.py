@@ -104,7 +104,7 @@ class Series(Measure):
     def observe(self, pair: Pair) -> Rows:
         """A row (object, position, frame, value) for each object; none for a frame that does not count."""
         objects = (FOREGROUND,) if self.objects == "foreground" else pair.objects
-        counts = pair.position in self.scored(pair.length)
+        counts = pair.position > 0 and not pair.last
         rows = ((obj, pair.position, pair.frame, self.value(pair, obj)) for obj in objects if counts)
         return Rows({pair.video: tuple(rows)})
 

@@ -18,6 +18,8 @@ from vipbench.atomic import write_text
 from vipbench.errors import UserError
 
 SCHEMA = "vipbench/record-1"
+States = dict[str, dict[str, Any]]
+"""What each measure saw of each video: measure text -> video, in data-set order -> state as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Record:
     """The scores of one method's predictions for one split of a data set.
 
     protocols: protocol name -> labels of its numbers. timing: {"frames", "stages": {stage: seconds}, "fps",
-    "fps_end_to_end"}, None where the folder does not say.
+    "fps_end_to_end"}, None where the folder does not say. states: what the numbers were made of; not part of
+    the JSON.
     """
 
     method: str
@@ -73,6 +76,7 @@ class Record:
     timing: dict[str, Any] | None
     provenance: Provenance
     schema: str = field(default=SCHEMA)
+    states: States = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _values(self) -> dict[tuple[str, str], Score]:
@@ -91,7 +95,7 @@ class Record:
 
     def to_json(self) -> str:
         """The Record as JSON text, one score a line."""
-        body = {key: value for key, value in asdict(self).items() if key != "scores"}
+        body = {key: value for key, value in asdict(self).items() if key not in ("scores", "states")}
         head = json.dumps(finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
         lines = ",\n".join(json.dumps(finite(asdict(s)), ensure_ascii=False) for s in self.scores)
         return f'{head},\n "scores": [\n{lines}\n]}}\n'

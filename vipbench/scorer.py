@@ -67,6 +67,7 @@ def score(
         provenance=_provenance(
             dataset, root, results, (*map(str, problems), *made.warnings, *notes), made.run
         ),
+        states={text: {result.video: result.states[text] for result in results} for text in known},
     )
 
 

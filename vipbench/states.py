@@ -104,7 +104,7 @@ class VideoWork(FolderWork):
                 video=video.id,
                 frame=frame.name,
                 position=position,
-                length=len(frames),
+                last=position == len(frames) - 1,
                 gt=truth,
                 pred=found,
                 objects=objects,

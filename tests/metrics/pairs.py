@@ -23,7 +23,7 @@ def layer(ids: Any, segments: Sequence[Segment] | None = None) -> SegmentMap:
 
 def pair(name: str, gt: SegmentMap, pred: SegmentMap, **more: Any) -> Pair:
     """A frame of one layer; by default the only frame of a video, or the middle one of three objects'."""
-    place = {"position": 1, "length": 3} if name == "object" else {"position": 0, "length": 1}
+    place = {"position": 1, "last": False} if name == "object" else {"position": 0, "last": True}
     named = {"video": "v", "frame": "f"} | place | more
     return Pair(gt=Parsing(**{name: gt}), pred=Parsing(**{name: pred}), **named)
 

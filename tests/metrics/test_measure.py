@@ -94,7 +94,7 @@ def shuffled(draw: st.DrawFn) -> tuple[list[Pair], list[int], list[int]]:
         length = draw(st.integers(1, 5))
         for t in range(length):
             gt, pred = parsing(rng, (5, 7)), parsing(rng, (5, 7))
-            pairs.append(Pair(video, f"{t:05d}", t, length, gt, pred, objects=(1, 2), missing=False))
+            pairs.append(Pair(video, f"{t:05d}", t, t == length - 1, gt, pred, objects=(1, 2), missing=False))
     order = draw(st.permutations(range(len(pairs))))
     return pairs, order, draw(st.lists(st.integers(0, len(pairs)), max_size=4))
 

@@ -47,7 +47,12 @@ def _pairs(data: Path, video: str) -> Iterator[tuple[str, Pair]]:
             path = data / "davis2016_predictions" / method / video / file.name
             pred = SegmentMap(read_ids(path)) if path.is_file() else SegmentMap.empty(gt.size)
             here = Parsing(object=gt), Parsing(object=pred)
-            yield method, Pair(video, file.stem, position, len(files), *here, missing=not path.is_file())
+            yield (
+                method,
+                Pair(
+                    video, file.stem, position, position == len(files) - 1, *here, missing=not path.is_file()
+                ),
+            )
 
 
 def _published(data: Path, method: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def sequence(video: str, hits: list[int], size: int = 4) -> list[Pair]:
             video=video,
             frame=f"{t:05d}",
             position=t,
-            length=len(hits),
+            last=t == len(hits) - 1,
         )
         for t, hit in enumerate(hits)
     ]
