@@ -145,9 +145,9 @@ class Measure(Protocol):
         """The state of one frame. Raises UserError for a prediction that cannot be scored."""
 
     def finish(self, state: Any, videos: Sequence[str]) -> list[Value]:
-        """The numbers of the videos, in this (the data set's) order; a video that is named twice counts twice.
+        """The numbers of the videos, in this (the data set's) order. Warns with MeasureWarning.
 
-        Warns with MeasureWarning.
+        A video that is named twice counts twice in the numbers of scope "all".
         """
 
     def resample(self, state: Any, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:

@@ -136,10 +136,10 @@ def test_perfect_is_one_and_values_are_shares(seed: int) -> None:
     rng = np.random.default_rng(seed)
     gt, pred = parsing(rng, (9, 8)), parsing(rng, (9, 8))
     for measure in (*PROTOCOLS["davis2016"], *PROTOCOLS["davis2017-semi"], *PROTOCOLS["vip-strict"]):
-        perfect = Pair("v", "f", 1, 3, gt, gt, objects=(1, 2))
+        perfect = Pair("v", "f", 1, False, gt, gt, objects=(1, 2))
         values = measure.finish(measure.observe(perfect), ["v"])
         assert {v.value for v in values if v.key != "decay"} == {1.0}
-        values = measure.finish(measure.observe(Pair("v", "f", 1, 3, gt, pred, objects=(1, 2))), ["v"])
+        values = measure.finish(measure.observe(Pair("v", "f", 1, False, gt, pred, objects=(1, 2))), ["v"])
         assert all(0 <= v.value <= 1 for v in values)
 
 
