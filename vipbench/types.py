@@ -107,7 +107,9 @@ class Frame:
     """The address of one frame.
 
     name: as the files call it ("00000", "000000000026"). index: position in the source video, 0-based,
-    so that gaps between the frames at hand are visible. annotated: True if its ground truth counts.
+    so that gaps between the frames at hand are visible. annotated: True if its ground truth counts. tags: the
+    groups that this frame belongs to, each "<kind>:<name>" ("occlusion:heavy") with a kind of
+    vipbench.metrics.measure.KINDS; a group of frames gets numbers of its own.
     """
 
     video: str
@@ -115,15 +117,20 @@ class Frame:
     index: int
     image: Path
     annotated: bool = True
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """The address of one video: its frames in time order, annotated or not."""
+    """The address of one video: its frames in time order, annotated or not.
+
+    tags: the groups that the whole video belongs to ("attribute:OCC"), as those of a frame.
+    """
 
     id: str
     split: str
     frames: tuple[Frame, ...]
+    tags: tuple[str, ...] = ()
 
     @property
     def annotated(self) -> tuple[Frame, ...]:

@@ -1,11 +1,13 @@
 """DAVIS on disk: years, tasks, resolutions, both kinds of lists, real masks, and what check finds."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_data import make_davis, photo, square
 
+from vipbench.datasets import davis_attributes
 from vipbench.datasets.davis import Davis
 from vipbench.errors import UserError
 from vipbench.pixels import write_ids
@@ -20,6 +22,30 @@ def test_2016_takes_every_nonzero_value_as_the_object(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.ids, square(1))
         assert [s.id for s in found.segments] == [1]
     assert (data.void, data.protocols, data.check("val")) == (None, ("davis2016",), [])
+
+
+def test_sequences_of_2016_carry_their_attributes(tmp_path: Path) -> None:
+    """As https://github.com/fperazzi/davis-2017 data/db_info.yaml marks bear, blackswan and camel."""
+    names = ("bear", "blackswan", "camel", "unknown")
+    for year in (2016, 2017):
+        make_davis(tmp_path, {name: [square()] for name in names}, year)
+    found = {v.id: v.tags for v in Davis(tmp_path).videos("val")}
+    assert found["bear"] == ("attribute:DEF",)
+    assert found["camel"] == tuple(f"attribute:{code}" for code in ("CS", "DEF", "IO", "ROT"))
+    assert found["blackswan"] == found["unknown"] == ()
+    assert not any(v.tags for v in Davis(tmp_path, 2017).videos("val"))
+
+
+def test_attributes_are_those_that_the_authors_published() -> None:
+    """How many of the 50 sequences have each, counted in davis-2017 data/db_info.yaml, year 2016."""
+    counts = (
+        "AC 11 BC 9 CS 13 DB 12 DEF 30 EA 23 FM 21 HO 37 IO 25 LR 13 MB 17 OCC 18 OV 10 ROT 19 SC 21 SV 16"
+    )
+    words = counts.split()
+    found = Counter(code for codes in davis_attributes.sequences().values() for code in codes)
+    assert found == dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    assert len(davis_attributes.sequences()) == 50
+    assert set(davis_attributes.meanings()) == set(found)
 
 
 def test_2017_reads_255_as_background_or_as_void(tmp_path: Path) -> None:

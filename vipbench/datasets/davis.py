@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vipbench.datasets import davis_check
+from vipbench.datasets import davis_attributes, davis_check
 from vipbench.errors import Problem, ProblemError, UserError
 from vipbench.pixels import read_ids
 from vipbench.rows import read_lines
@@ -72,9 +72,14 @@ class Davis:
         return [self.sequence(split, name, frames) for name, frames in self.listed(split).items()]
 
     def sequence(self, split: str, name: str, frames: Sequence[str] = ()) -> Video:
-        """One sequence, of the frames given, else of all on disk. Raises UserError if there are none."""
+        """One sequence, of the frames given, else of all on disk; tagged with the attributes of 2016.
+
+        Raises UserError if there are no frames.
+        """
         addresses = (self._frame(name, frame) for frame in frames or self._names(name))
-        return Video(name, split, tuple(addresses))
+        # The attributes were marked for the one object of 2016, not for the several of 2017.
+        tags = davis_attributes.tags(name) if self.year == 2016 else ()
+        return Video(name, split, tuple(addresses), tags)
 
     def _frame(self, sequence: str, name: str) -> Frame:
         return Frame(sequence, name, int(name), self.images / sequence / f"{name}.jpg")
