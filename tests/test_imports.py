@@ -10,13 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"vipbench": "vipbench", "metrics": "vipbench.metrics", "baselines": "vipbench.baselines"}
 FOLDERS["leaderboard"] = "vipbench.leaderboard"
-PURE = "errors types parts segments"
-BASE = f"{PURE} pixels rows atomic version"
+PURE = "errors native runs types parts segments"
+BASE = f"{PURE} pixels rows atomic archive version"
 
 # layer -> all that it may import from the suite beside itself
 ALLOWED = {
     "errors": "",
-    "types": "errors",
+    "native": "",
+    "runs": "native",
+    "types": "errors runs",
     "version": "",
     "parts": "",
     "timing": "",
@@ -24,7 +26,8 @@ ALLOWED = {
     "atomic": "",
     "segments": "errors types",
     "rows": "errors",
-    "pixels": "errors types",
+    "archive": "errors",
+    "pixels": "errors native types",
     "flow": "errors atomic",
     "registry": "errors",
     "parallel": "errors",
@@ -40,7 +43,7 @@ ALLOWED = {
     "checking": f"{BASE} check folders specs metrics parallel work",
     "runstate": f"{BASE} specs provenance",
     "runner": f"{BASE} specs registry runstate parallel timing",
-    "records": "errors atomic",
+    "records": f"{PURE} atomic metrics",
     "states": f"{BASE} specs folders metrics registry work",
     "origin": f"{BASE} runstate",
     "scorer": f"{BASE} specs registry folders metrics checking states origin records parallel provenance",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from vipbench.records import Record
 
 WIDTH = 120
-BETWEEN = re.compile(r"@0\.(?![567]\()\d+\(")
-"""Labels of single thresholds that no table of the paper has: it prints .5, .6, .7 and the means."""
 MOST_WARNINGS = 20
 LINE_EVERY = 10  # seconds
 
@@ -133,9 +130,9 @@ def problems(fmt: str, where: str, found: Sequence[Problem]) -> None:
 def scores(record: Record) -> str:
     """The numbers of a Record over all videos, protocol by protocol, without the thresholds between."""
     known = {score.measure: score for score in record.scores if score.scope == "all"}
-    pairs = [(name, label) for name, labels in record.protocols.items() for label in labels if label in known]
-    shown = [(name, known[label]) for name, label in pairs if not BETWEEN.search(label)]
+    shown = [(name, known[label]) for name, label in record.headline]
     rows = [[name, score.measure, f"{score.value:.6f}", str(score.n)] for name, score in shown]
-    more = f"\n{len(pairs) - len(rows)} more thresholds are in the Record" if len(rows) < len(pairs) else ""
+    left = len(record.totals) - len(rows)
+    more = f"\n{left} more thresholds are in the Record" if left else ""
     title = f"{record.method} on {record.dataset} {record.split}, layout {record.provenance.layout}\n"
     return title + table(["protocol", "measure", "value", "n"], rows, numbers=2) + more

@@ -1,23 +1,32 @@
 """What a scored folder leaves behind: a Record, the only thing that tables, reports and the leaderboard read.
 
-JSON with full doubles; NaN, which JSON does not have, is null.
+JSON with full doubles; NaN, which JSON does not have, is null. Beside `X.json` lies `X.states.json.gz`: what
+the measures saw of each video, from which come the numbers of any choice of videos without scoring again.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vipbench.atomic import write_text
+from vipbench.atomic import write_bytes, write_text
 from vipbench.errors import UserError
+from vipbench.metrics.measure import KINDS
 
 SCHEMA = "vipbench/record-1"
+STATES_SCHEMA = "vipbench/states-1"
+GROUPS = tuple(f"{kind}:" for kind in KINDS)
+BETWEEN = re.compile(r"@0\.(?![567]\()\d+\(")
+"""Labels of single thresholds that no table of the paper has: it prints .5, .6, .7 and the means."""
 States = dict[str, dict[str, Any]]
 """What each measure saw of each video: measure text -> video, in data-set order -> state as JSON."""
 
@@ -26,7 +35,8 @@ States = dict[str, dict[str, Any]]
 class Score:
     """One number. measure: its label with every parameter, "J.mean(frames=inner,objects=foreground)".
 
-    scope: what it is the value of: "all", "<video>", "<video>#<object>", "<video>/<frame>", "class:<name>".
+    scope: what it is the value of: "all", "<video>", "<video>#<object>", "<video>/<frame>", or a group
+    "<kind>:<name>" (metrics.measure.KINDS).
     value: NaN where undefined. n: how many things (sequences, frames, classes) it is the mean of.
     """
 
@@ -90,12 +100,33 @@ class Record:
     @property
     def videos(self) -> tuple[str, ...]:
         """The videos that have numbers of their own, sorted."""
-        scopes = {s.scope for s in self.scores if s.scope != "all" and not s.scope.startswith("class:")}
+        scopes = {s.scope for s in self.scores if s.scope != "all" and not s.scope.startswith(GROUPS)}
         return tuple(sorted({re.split("[#/]", scope, maxsplit=1)[0] for scope in scopes}))
+
+    @property
+    def totals(self) -> list[tuple[str, str]]:
+        """(protocol, label) of each number over all videos, protocol by protocol."""
+        known = {s.measure for s in self.scores if s.scope == "all"}
+        return [
+            (name, label) for name, labels in self.protocols.items() for label in labels if label in known
+        ]
+
+    @property
+    def headline(self) -> list[tuple[str, str]]:
+        """The totals without the thresholds between."""
+        return [(name, label) for name, label in self.totals if not BETWEEN.search(label)]
+
+    @property
+    def content(self) -> str:
+        """sha256 of what the numbers are of: the ground truth, the predictions and the numbers' labels."""
+        labels = sorted({s.measure for s in self.scores})
+        parts = [self.provenance.dataset_hash, self.provenance.prediction_hash, *labels]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def to_json(self) -> str:
         """The Record as JSON text, one score a line."""
-        body = {key: value for key, value in asdict(self).items() if key not in ("scores", "states")}
+        few = asdict(replace(self, scores=(), states={}))
+        body = {key: value for key, value in few.items() if key not in ("scores", "states")}
         head = json.dumps(finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
         lines = ",\n".join(json.dumps(finite(asdict(s)), ensure_ascii=False) for s in self.scores)
         return f'{head},\n "scores": [\n{lines}\n]}}\n'
@@ -113,8 +144,17 @@ class Record:
         return cls(**body)
 
     def save(self, path: Path) -> None:
-        """Write the JSON atomically."""
+        """Write the JSON and, first, the states if there are any; each file is whole or not there."""
+        if self.states:
+            body = {"schema": STATES_SCHEMA, "of": self.content, "states": self.states}
+            text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+            write_bytes(states_path(path), gzip.compress(text.encode(), mtime=0))
         write_text(path, self.to_json())
+
+
+def states_path(path: Path) -> Path:
+    """Where the states of the Record at `path` are: X.states.json.gz beside X.json."""
+    return path.with_name(f"{path.name.removesuffix('.json')}.states.json.gz")
 
 
 def load(path: Path) -> Record:
@@ -127,6 +167,30 @@ def load(path: Path) -> Record:
         raise UserError(
             f"{path}: not a {SCHEMA} file ({type(error).__name__}: {error}). Score it again"
         ) from None
+
+
+def load_states(path: Path) -> States:
+    """The states of the Record at `path`.
+
+    Raises UserError where they are missing or damaged, or of other predictions, ground truth or measures.
+    """
+    beside = states_path(path)
+    again = "Score the predictions again, `vipbench score` writes both files"
+    try:
+        body = json.loads(gzip.decompress(beside.read_bytes()))
+        if body["schema"] != STATES_SCHEMA:
+            raise ValueError(f"schema is {body['schema']!r}")
+        states: States = {text: dict(videos) for text, videos in body["states"].items()}
+        of = body["of"]
+    except FileNotFoundError:
+        raise UserError(f"{beside}: no such file. It holds what {path.name} was made of. {again}") from None
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{beside}: not a {STATES_SCHEMA} file ({type(error).__name__}: {error}). {again}"
+        ) from None
+    if of != load(path).content:
+        raise UserError(f"{beside}: of other predictions, ground truth or measures than {path.name}. {again}")
+    return states
 
 
 def load_folder(folder: Path) -> list[Record]:
