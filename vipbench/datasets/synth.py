@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from vipbench.datasets import synth_occlusion
 from vipbench.datasets.davis import Davis
 from vipbench.datasets.synth_layout import vip_name
 from vipbench.datasets.synth_manifest import FROZEN, NAME, again, hash_files, read_manifest, settings, version
@@ -59,8 +60,9 @@ def _home(root: Path) -> Path:
 
 
 def _problems(root: Path, split: str) -> list[Problem]:
-    """Where the files of a split are not those that were made, and those made are not the frozen ones."""
-    return [*_file_problems(root, split), *_frozen_problems(root, split)]
+    """Where the files of a split are not those that were made, those made not the frozen ones; no levels."""
+    found = [*_file_problems(root, split), *_frozen_problems(root, split)]
+    return [*found, *synth_occlusion.problems(root, split)]
 
 
 def _file_problems(root: Path, split: str) -> list[Problem]:
@@ -102,9 +104,9 @@ class Synth(Vip):
         self.version = version(self.home)
 
     def videos(self, split: str) -> Sequence[Video]:
-        """As Vip.videos. Raises UserError for a split that was not made."""
+        """As Vip.videos, tagged by occlusion. Raises UserError for a split that was not made."""
         _require(self.home, split)
-        return super().videos(split)
+        return synth_occlusion.tagged(self.home, split, super().videos(split))
 
     def check(self, split: str) -> list[Problem]:
         """As Vip.check, and whether the files are those made and their content the frozen one."""
@@ -130,9 +132,9 @@ class SynthDavis(Davis):
         self.version = version(self.home)
 
     def videos(self, split: str) -> Sequence[Video]:
-        """As Davis.videos. Raises UserError for a split that was not made."""
+        """As Davis.videos, tagged by occlusion. Raises UserError for a split that was not made."""
         _require(self.home, split)
-        return super().videos(split)
+        return synth_occlusion.tagged(self.home, split, super().videos(split))
 
     def check(self, split: str) -> list[Problem]:
         """As Davis.check, and whether the files are those made and their content the frozen one."""

@@ -11,6 +11,8 @@ from typing import Any
 from vipbench.errors import ProblemError
 
 NAME = "synth.json"
+SEEN = "least_seen"
+"""The key of a split's shares by video and frame, see synth_write.least_seen; roots made before have none."""
 FROZEN = {"seed": 0, "size": [96, 160], "every": 1}
 """The settings of the splits whose content is frozen, the defaults of `make`."""
 HOMES = ("VIP/*", "DAVIS/*/480p", "Flow")
@@ -44,7 +46,17 @@ def _damage(manifest: object) -> str | None:
         return f"no {wrong[0]!r}, or not one of type {kinds[wrong[0]].__name__}"
     facts = manifest["splits"].items()
     bare = [split for split, of in facts if not (isinstance(of, dict) and {"sha256", "files"} <= of.keys())]
-    return f"no hashes of split {bare[0]!r}" if bare else None
+    if bare:
+        return f"no hashes of split {bare[0]!r}"
+    odd = [split for split, of in facts if not _are_shares(of.get(SEEN, {}))]
+    return f"a {SEEN!r} of split {odd[0]!r} that is not numbers by video" if odd else None
+
+
+def _are_shares(found: object) -> bool:
+    if not isinstance(found, dict):
+        return False
+    rows = found.values()
+    return all(isinstance(row, list) and all(isinstance(x, int | float) for x in row) for row in rows)
 
 
 def settings(manifest: dict[str, Any]) -> dict[str, Any]:

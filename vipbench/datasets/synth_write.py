@@ -17,8 +17,8 @@ import numpy as np
 from vipbench.atomic import write_text
 from vipbench.datasets import synth_layout
 from vipbench.datasets.synth_layout import Moment
-from vipbench.datasets.synth_manifest import NAME, hash_files, read_manifest, settings
-from vipbench.datasets.synth_scene import scene
+from vipbench.datasets.synth_manifest import NAME, SEEN, hash_files, read_manifest, settings
+from vipbench.datasets.synth_scene import Scene, scene
 from vipbench.errors import UserError
 
 LENGTH = 24
@@ -54,15 +54,20 @@ def videos_of(split: str) -> list[str]:
     return [f"videos{first + i}" for i in range(SPLITS[split].count)]
 
 
-def moments(split: str, seed: int, size: tuple[int, int]) -> Iterator[Moment]:
-    """Every frame of a split, rendered, in order."""
+def scenes(split: str, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, Scene]]:
+    """Every video of a split and its content, in order."""
     s = SPLITS[split]
     for i, video in enumerate(videos_of(split)):
         rng = np.random.default_rng([seed, s.first + i])
-        content = scene(rng, size, LENGTH, s.crowd, s.spread, s.blurred)
+        yield video, scene(rng, size, LENGTH, s.crowd, s.spread, s.blurred)
+
+
+def moments(split: str, seed: int, size: tuple[int, int]) -> Iterator[Moment]:
+    """Every frame of a split, rendered, in order."""
+    for video, content in scenes(split, seed, size):
         for frame in range(LENGTH):
             here = content.render(frame)
-            targets = _references(frame) if s.flow else []
+            targets = _references(frame) if SPLITS[split].flow else []
             flows = tuple((t, content.flow(here, t)) for t in targets)
             yield Moment(video, frame, here, content.photo(frame), flows, content.blur[frame])
 
@@ -73,6 +78,21 @@ def _references(frame: int) -> list[int]:
     return [t for t in wanted if 0 <= t < LENGTH]
 
 
+def least_seen(split: str, seed: int, size: tuple[int, int]) -> dict[str, list[float]]:
+    """By video, of each of its frames, how much is seen of the person of whom least is: a share, 0..1.
+
+    Of a person's silhouette inside the frame, what no nearer person hides; 1 for a frame without a person.
+    """
+    return {
+        video: [_least(content.render(frame).visible) for frame in range(LENGTH)]
+        for video, content in scenes(split, seed, size)
+    }
+
+
+def _least(visible: Sequence[tuple[int, int]]) -> float:
+    return min((seen / whole for seen, whole in visible if whole), default=1.0)
+
+
 def make(
     root: Path,
     splits: Sequence[str],
@@ -81,7 +101,7 @@ def make(
     every: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Write splits below `root`; those that are there already stay.
+    """Write splits below `root`; those that are there already stay, but get the `least_seen` that they lack.
 
     size: (height, width) in pixels. every: annotate every n-th frame; if more than 1, the others are
     written as VIP ships them, as neighbours of the annotated ones and as whole videos. Raises UserError
@@ -90,9 +110,11 @@ def make(
     """
     _bounds(splits, seed, size, every)
     manifest = _manifest(root, {"seed": seed, "size": list(size), "every": every})
+    made = manifest["splits"]
     for split in splits:
-        if split not in manifest["splits"]:
-            manifest["splits"][split] = _make_split(root, split, seed, size, every, progress)
+        if SEEN not in made.get(split, {}):
+            facts = made.get(split) or _make_split(root, split, seed, size, every, progress)
+            made[split] = facts | {SEEN: least_seen(split, seed, size)}
             write_text(root / NAME, json.dumps(manifest, indent=1) + "\n")
 
 
