@@ -39,12 +39,13 @@ def test_a_stray_file_does_not_make_it_another_layout(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
-def test_a_nested_top_folder_says_which_to_pass(layout: type[Folder], tmp_path: Path) -> None:
+def test_a_nested_top_folder_is_opened_if_it_is_the_only_one(layout: type[Folder], tmp_path: Path) -> None:
     fill(layout(tmp_path / "results"))
-    with pytest.raises(UserError, match=f"one level deeper. Pass {tmp_path / 'results'}$"):
-        open_folder(tmp_path)
+    (tmp_path / "__MACOSX").mkdir()
+    found = open_folder(tmp_path)
+    assert (type(found), found.root) == (layout, tmp_path / "results")
     fill(layout(tmp_path / "more"))
-    with pytest.raises(UserError, match="Pass one of more, results in it"):
+    with pytest.raises(UserError, match=r"holds 2 prediction folders. Pass one of more, results in it"):
         open_folder(tmp_path)
 
 
@@ -54,6 +55,19 @@ def test_missing_empty_and_strange_folders(tmp_path: Path) -> None:
     (tmp_path / ".vipbench").mkdir()
     with pytest.raises(UserError, match="empty: no video folder in it"):
         open_folder(tmp_path)
-    photo(tmp_path / "a/00000.jpg")
+    (tmp_path / "a").mkdir()
     with pytest.raises(UserError, match=r"no known layout. Looked for .*<sequence>/00000.png \(davis\)"):
+        open_folder(tmp_path)
+    photo(tmp_path / "a/00000.jpg")
+    with pytest.raises(UserError, match=r"JPEG files \(a/00000.jpg\), which blur ids. Write PNG"):
+        open_folder(tmp_path)
+    with pytest.raises(UserError, match="neither, or is damaged"):
+        open_folder(tmp_path / "a/00000.jpg")
+
+
+def test_a_sequence_folder_says_that_it_is_one(tmp_path: Path) -> None:
+    photo(tmp_path / "00000.png")
+    with pytest.raises(
+        UserError, match=r"frames without a video folder.* pass the folder that holds the video"
+    ):
         open_folder(tmp_path)

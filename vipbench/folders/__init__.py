@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vipbench import registry
+from vipbench.archive import opened
 from vipbench.errors import UserError
-from vipbench.folders.base import Folder, subfolders
+from vipbench.folders.base import Folder, files_in, subfolders
 from vipbench.folders.davis import DavisFolder
 from vipbench.folders.vip import ChallengeFolder, VipFolder
 
@@ -14,25 +15,27 @@ __all__ = ["ChallengeFolder", "DavisFolder", "Folder", "VipFolder", "open_folder
 
 
 def open_folder(root: Path, layers: tuple[str, ...] = ()) -> Folder:
-    """The prediction folder at root, in the layout that its files have.
+    """The prediction folder or zip file at root, in the layout that its files have.
 
+    Where root holds no predictions but one folder in it does, as in most zip files, it is that folder.
     layers: of the data set that it is for; layouts that hold these are tried first, so that a stray file
-    does not make it another data set's. Raises UserError if it is missing, empty, in no known layout, or one
-    level above the predictions.
+    does not make it another data set's. Raises UserError if it is missing, damaged, empty, in no known
+    layout, or holds several prediction folders.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder. Pass the folder that holds the predictions' video folders")
+    root = opened(Path(root))
     found = _layout(root, layers)
     if found:
         return found
-    below = [name for name in subfolders(root) if _layout(root / name, layers)]
+    below = [folder for folder in (_layout(root / name, layers) for name in subfolders(root)) if folder]
+    if len(below) == 1:
+        return below[0]
     if below:
-        which = f"{root / below[0]}" if len(below) == 1 else f"one of {', '.join(below)} in it"
-        raise UserError(f"{root}: the predictions are one level deeper. Pass {which}")
+        names = ", ".join(folder.root.name for folder in below)
+        raise UserError(f"{root}: holds {len(below)} prediction folders. Pass one of {names} in it")
     looked = ", ".join(f"{layout.looks} ({layout.name})" for layout in _layouts())
-    state = "no known layout" if subfolders(root) else "empty: no video folder in it"
-    raise UserError(f"{root}: {state}. Looked for {looked}; pass the folder that holds the video folders")
+    raise UserError(
+        f"{root}: {_state(root)}. Looked for {looked}; pass the folder that holds the video folders"
+    )
 
 
 def _layouts() -> list[type[Folder]]:
@@ -44,3 +47,14 @@ def _layout(root: Path, layers: tuple[str, ...]) -> Folder | None:
     """The first layout that finds a frame in any video folder, those with these layers before others."""
     folders = (layout(root) for layout in sorted(_layouts(), key=lambda layout: layout.layers != layers))
     return next((f for f in folders if any(f.frames(video) for video in f.videos())), None)
+
+
+def _state(root: Path) -> str:
+    """What a folder without predictions holds instead."""
+    videos = subfolders(root)
+    jpegs = [f"{v}/{name}" for v in videos for name in files_in(root / v) if name.endswith((".jpg", ".jpeg"))]
+    if jpegs:
+        return f"no known layout, but JPEG files ({jpegs[0]}), which blur ids. Write PNG"
+    if any(name.endswith(".png") for name in files_in(root)):
+        return "no known layout, but frames without a video folder"
+    return "no known layout" if videos else "empty: no video folder in it"

@@ -45,8 +45,18 @@ class Folder(Protocol):
 
 
 def subfolders(root: Path) -> list[str]:
-    """The folders directly below root, sorted, without those whose names start with a dot."""
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    """The folders directly below root, sorted, without hidden ones and those that macOS adds to zip files."""
+    return sorted(p.name for p in root.iterdir() if is_visible(p.name) and p.is_dir())
+
+
+def files_in(folder: Path) -> list[str]:
+    """The names directly below a folder, sorted, without hidden ones; none if there is no such folder."""
+    return sorted(p.name for p in folder.iterdir() if is_visible(p.name)) if folder.is_dir() else []
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name is the user's own."""
+    return not name.startswith(".") and name != "__MACOSX"
 
 
 def size_problems(path: Path, found: SegmentMap, size: tuple[int, int]) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vipbench.errors import Problem, ProblemError
-from vipbench.folders.base import id_problems, size_problems, subfolders
+from vipbench.folders.base import files_in, id_problems, size_problems, subfolders
 from vipbench.pixels import read_ids, write_ids
 from vipbench.types import Frame, Parsing, SegmentMap
 
@@ -26,7 +26,8 @@ class DavisFolder:
 
     def frames(self, video: str) -> list[str]:
         """The frames that have a PNG, sorted."""
-        return sorted(p.stem for p in (self.root / video).glob("*.png") if not p.name.startswith("."))
+        names = files_in(self.root / video)
+        return [name.removesuffix(".png") for name in names if name.endswith(".png")]
 
     def files(self, video: str, frame: str) -> list[Path]:
         """The PNG of a frame, if it is there."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vipbench.errors import Problem, ProblemError, raise_first
-from vipbench.folders.base import id_problems, size_problems, subfolders
+from vipbench.folders.base import files_in, id_problems, size_problems, subfolders
 from vipbench.pixels import read_ids, write_ids
 from vipbench.rows import read_rows
 from vipbench.segments import row_problems
@@ -130,7 +130,7 @@ def _names(video: Path, form: str) -> list[str]:
     """What stands for the {} of a form in the names of the files that are there."""
     folder, _, file = form.rpartition("/")
     before, after = file.split("{}")
-    names = [p.name for p in (video / folder).glob(file.format("*")) if not p.name.startswith(".")]
+    names = [n for n in files_in(video / folder) if n.startswith(before) and n.endswith(after)]
     return [name[len(before) : len(name) - len(after)] for name in names]
 
 
