@@ -50,10 +50,12 @@ ALLOWED = {
     "papers": f"{BASE} records metrics registry",
     "tables": f"{BASE} records papers metrics",
     "report": f"{BASE} records folders metrics specs",
+    "breakdown": "errors registry metrics records",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
-CLI = {"vipbench.__main__", "vipbench.cli", "vipbench.cli_data", "vipbench.cli_options"}  # everything
+COMMANDS = ("cli", "cli_breakdown", "cli_data", "cli_options")
+CLI = {"vipbench.__main__", *(f"vipbench.{name}" for name in COMMANDS)}  # everything
 NOBODY = {"vipbench.baselines", "vipbench.leaderboard", "vipbench.console", *CLI}
 EXPORTS = {"vipbench.errors", "vipbench.types", "vipbench.version"}
 
