@@ -18,8 +18,8 @@ from vipbench.scorer import score  # noqa: E402
 from vipbench.specs import DatasetSpec, MethodSpec  # noqa: E402
 
 FLOORS, METHODS = ("empty", "copy-first", "class-prior"), ("frame", "aten")
-MIOU = "mIoU()"
-AP = "APr@0.5(absent=skip,compare=>=,matching=once)"
+MIOU = "mIoU(absent=skip,frames=all)"
+AP = "APr@0.5(absent=skip,compare=>=,frames=all,matching=once)"
 J = "J.mean(frames=inner,objects=foreground)"
 
 
