@@ -80,7 +80,10 @@ class State(Protocol):
         """What both have seen."""
 
     def to_json(self) -> Any:
-        """As dicts with text keys, lists, text and numbers; floats keep every bit through `json`."""
+        """As dicts with text keys, lists, text and numbers; floats keep every bit through `json`.
+
+        A video's name is nowhere but in the keys of dicts, so that it can be given another.
+        """
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
@@ -132,11 +135,13 @@ class Measure(Protocol):
     """The base of a measure, to be made a frozen dataclass whose fields are its parameters.
 
     name: as in its entry point (group vipbench.measures). layer: the layer it scores. keys: of its numbers.
+    falling: keys of which a lower number is the better one.
     """
 
     name: ClassVar[str]
     layer: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
+    falling: ClassVar[tuple[str, ...]] = ("decay",)
 
     def empty(self) -> State:
         """The state of no frame."""

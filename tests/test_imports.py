@@ -45,16 +45,21 @@ ALLOWED = {
     "runner": f"{BASE} specs registry runstate parallel timing",
     "records": f"{PURE} atomic metrics",
     "states": f"{BASE} specs folders metrics registry work",
-    "origin": f"{BASE} runstate",
+    "origin": f"{BASE} folders runstate",
     "scorer": f"{BASE} specs registry folders metrics checking states origin records parallel provenance",
     "papers": f"{BASE} records metrics registry",
     "tables": f"{BASE} records papers metrics",
     "report": f"{BASE} records folders metrics specs",
     "breakdown": "errors registry metrics records",
+    "stats": "",
+    "entries": "errors metrics registry records",
+    "resampled": "errors metrics entries stats",
+    "compare": "errors metrics entries resampled stats",
+    "compare_text": "compare",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
-COMMANDS = ("cli", "cli_breakdown", "cli_data", "cli_options")
+COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options")
 CLI = {"vipbench.__main__", *(f"vipbench.{name}" for name in COMMANDS)}  # everything
 NOBODY = {"vipbench.baselines", "vipbench.leaderboard", "vipbench.console", *CLI}
 EXPORTS = {"vipbench.errors", "vipbench.types", "vipbench.version"}

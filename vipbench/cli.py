@@ -11,6 +11,7 @@ import click
 from vipbench import cli_options as given
 from vipbench import console
 from vipbench.cli_breakdown import breakdown
+from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
 from vipbench.version import __version__
 
@@ -231,3 +232,4 @@ def datasets(fmt: str) -> None:
 
 main.add_command(data_commands)
 main.add_command(breakdown)
+main.add_command(compare)
