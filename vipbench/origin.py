@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from vipbench import runstate
+from vipbench.folders import open_folder
 from vipbench.types import Video
 
 
 @dataclass(frozen=True)
 class Origin:
-    """method, options: of the run, else the folder's name. timing: see `timing`. run: content of run.json.
+    """method, options: of the run, else the name of the folder or zip file. timing: see `timing`.
 
-    warnings: why the notes of a run are not believed.
+    run: content of run.json. warnings: why the notes of a run are not believed.
     """
 
     method: str
@@ -26,16 +27,20 @@ class Origin:
 
 
 def origin(root: Path, videos: Sequence[Video]) -> Origin:
-    """The origin of the predictions for the videos. Files changed since the run are not the run's."""
-    run, name = runstate.read_settings(root), root.resolve().name
+    """The origin of the predictions for the videos. Files changed since the run are not the run's.
+
+    root: as `open_folder` takes it: a folder, one above it, or a zip file.
+    """
+    home, name = open_folder(root).root, root.resolve().name.removesuffix(".zip")
+    run = runstate.read_settings(home)
     if run is None:
         return Origin(name)
-    changed = runstate.changed(root, videos)
+    changed = runstate.changed(home, videos)
     if changed:
         some = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
         lost = "its method, options and timing are not recorded"
         return Origin(name, warnings=(f"warning: {root}: not as `run` left it ({some}); {lost}",))
-    return Origin(run["method"], run["options"], timing(root, videos), run)
+    return Origin(run["method"], run["options"], timing(home, videos), run)
 
 
 def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:

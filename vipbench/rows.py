@@ -7,9 +7,12 @@ from vipbench.errors import ProblemError
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, blank ones at its end left out. Raises UserError if unreadable."""
+    """The lines of a UTF-8 text file, with or without a mark at its start, blank ones at its end left out.
+
+    Raises UserError if unreadable.
+    """
     try:
-        return path.read_text("utf-8").rstrip().splitlines()
+        return path.read_text("utf-8-sig").rstrip().splitlines()
     except FileNotFoundError:
         raise ProblemError(path, "a text file", "nothing: no such file", "Put it there") from None
     except (OSError, UnicodeDecodeError) as error:

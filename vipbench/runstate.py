@@ -190,7 +190,16 @@ def hash_input(video: Video) -> str:
 def hash_files(folder: Path) -> str:
     """sha256 over the relative paths and bytes of all files below a folder; of nothing if it is not there."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, which may lie in a zip file."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_file():
+            yield path
+        elif not path.is_symlink():
+            yield from _files(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,12 @@ import numpy as np
 
 from vipbench.errors import Problem
 from vipbench.types import Frame, Parsing, SegmentMap
+
+WHITE = 255
+"""The object of a mask in black and white, or void."""
+
+MOST_OBJECTS = 20
+"""More objects than any frame has; as many proposals as DAVIS 2017 allows."""
 
 
 class Folder(Protocol):
@@ -74,5 +81,26 @@ def id_problems(path: Path, found: SegmentMap, classes: int) -> list[Problem]:
     outside = present[present >= classes].tolist()
     if not outside:
         return []
-    got = f"{len(outside)} others: {', '.join(map(str, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
-    return [Problem(str(path), f"ids 0..{classes - 1}", got, "Save the ids themselves, not gray values")]
+    mend = "Save the ids themselves, not gray values"
+    if outside == [WHITE]:
+        mend = "255 is no id here: write 0 where nothing is predicted, else the ids themselves"
+    got = f"{len(outside)} others: {some(outside)}"
+    return [Problem(str(path), f"ids 0..{classes - 1}", got, mend)]
+
+
+def mask_problems(path: Path, found: SegmentMap) -> list[Problem]:
+    """Values that a mask of a few objects does not have: smoothed edges, gray levels, void beside objects.
+
+    found: with a row for each value that has pixels.
+    """
+    values = [segment.id for segment in found.segments]
+    if len(values) <= MOST_OBJECTS and not (WHITE in values and len(values) > 1):
+        return []
+    got = f"{len(values)} values beside 0: {some(values)}"
+    mend = "Each pixel that is not 0 counts as object: threshold smooth masks, and write 0 for void"
+    return [Problem(str(path), "one value for each object", got, mend, warning=True)]
+
+
+def some(values: Sequence[object]) -> str:
+    """The first five of a list."""
+    return ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vipbench.errors import Problem, ProblemError
-from vipbench.folders.base import files_in, id_problems, size_problems, subfolders
+from vipbench.folders.base import files_in, id_problems, mask_problems, size_problems, subfolders
 from vipbench.pixels import read_ids, write_ids
 from vipbench.types import Frame, Parsing, SegmentMap
 
@@ -43,13 +43,14 @@ class DavisFolder:
         write_ids(self._path(video, frame), parsing.layer("object").ids)
 
     def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
-        """An unreadable image, a wrong size, ids at or above `classes`."""
+        """An unreadable image, a wrong size, ids at or above `classes`, values that no mask has."""
         path = self._path(frame.video, frame.name)
         try:
             found = self.read(frame.video, frame.name).layer("object")
         except ProblemError as error:
             return [error.problem]
-        return size_problems(path, found, size) + id_problems(path, found, classes)
+        ids = id_problems(path, found, classes) or mask_problems(path, found)
+        return size_problems(path, found, size) + ids
 
     def _path(self, video: str, frame: str) -> Path:
         return self.root / video / f"{frame}.png"

@@ -5,13 +5,14 @@ Line i of a text file describes id i of its image. HCPLab-SYSU/ATEN evaluate/ an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from vipbench.errors import Problem, ProblemError, raise_first
-from vipbench.folders.base import files_in, id_problems, size_problems, subfolders
+from vipbench.folders.base import files_in, id_problems, size_problems, some, subfolders
 from vipbench.pixels import read_ids, write_ids
 from vipbench.rows import read_rows
 from vipbench.segments import row_problems
@@ -97,12 +98,16 @@ class VipFolder:
             self._path(form, video, frame).write_text("".join(rows), "utf-8")
 
     def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
-        """Missing or damaged files, wrong sizes, ids or classes out of range, rows that do not match."""
-        found = []
+        """Missing or damaged files, wrong sizes, ids or classes out of range, rows that do not match.
+
+        Where there is none of these, parts that a person has twice, as a warning.
+        """
+        found: list[Problem] = []
+        layers: dict[str, SegmentMap] = {}
         for form, (name, read) in zip(self.images, self._readers().items(), strict=True):
             path = self._path(form, frame.video, frame.name)
             try:
-                layer = read(frame.video, frame.name)
+                layer = layers[name] = read(frame.video, frame.name)
             except ProblemError as error:
                 found.append(error.problem)
                 continue
@@ -111,7 +116,7 @@ class VipFolder:
                 found += id_problems(path, layer, classes)
             else:
                 found += row_problems(str(path), layer, classes)
-        return found
+        return found or _repeated(path, _with_persons(layers["part"], layers["human"]))
 
     def _path(self, form: str, video: str, frame: str) -> Path:
         return self.root / video / form.format(frame)
@@ -132,6 +137,17 @@ def _names(video: Path, form: str) -> list[str]:
     before, after = file.split("{}")
     names = [n for n in files_in(video / folder) if n.startswith(before) and n.endswith(after)]
     return [name[len(before) : len(name) - len(after)] for name in names]
+
+
+def _repeated(path: Path, part: SegmentMap) -> list[Problem]:
+    """Several segments of a class in one person, of which AP may count each as right."""
+    counts = Counter((s.human, s.category) for s in part.segments if s.human)
+    twice = [f"{count} of class {c} in person {human}" for (human, c), count in counts.items() if count > 1]
+    if not twice:
+        return []
+    mend = "`vip-paper` can count each as right, `vip-strict` one of them: join them"
+    expected = "one segment for each class and person"
+    return [Problem(str(path), expected, some(twice), mend, warning=True)]
 
 
 def _box(numbers: list[float]) -> Box | None:
