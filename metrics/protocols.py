@@ -2,16 +2,21 @@
 
 davis2016, davis2017-semi: the DAVIS challenges. vip-paper: the released evaluation of ATEN, duplicates
 counted, absent classes as 0, IoU strictly above the threshold. vip-strict: each ground truth found once,
-absent classes left out, IoU at or above the threshold.
+absent classes left out, IoU at or above the threshold. vip-paper-compat: all that the released evaluation
+prints, as it does: NaN of classes that are only predicted, ground truth of frames without a prediction left
+out. cihp: persons parsed in single images; its AP^r is APr_vol.
 """
 
 from __future__ import annotations
 
 from vipbench.errors import UserError
+from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelAccuracy
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.boundary import F
+from vipbench.metrics.boxes import APb
 from vipbench.metrics.measure import Measure
 from vipbench.metrics.miou import MeanIoU
+from vipbench.metrics.person import PCP, APp
 from vipbench.metrics.region import J
 
 PROTOCOLS: dict[str, tuple[Measure, ...]] = {
@@ -23,6 +28,11 @@ PROTOCOLS: dict[str, tuple[Measure, ...]] = {
         APr(matching="once", compare=">=", absent="skip"),
         APrVol(matching="once", compare=">=", absent="skip"),
     ),
+    "vip-paper-compat": (
+        *(m(frames="submitted") for m in (MeanIoU, PixelAccuracy, MeanAccuracy, FrequencyWeightedIoU)),
+        *(m(absent="nan", frames="submitted") for m in (APr, APrVol, APb)),
+    ),
+    "cihp": (MeanIoU(), PixelAccuracy(), MeanAccuracy(), APrVol(), APp(), PCP()),
 }
 
 
