@@ -98,7 +98,9 @@ def test_a_root_without_levels_has_no_tags_and_check_says_how_to_add_them(
     assert not any(f.tags for f in factory(root).videos("hard")[0].frames)
     (problem,) = factory(root).check("hard")
     assert problem.warning
-    assert f"vipbench data make synth --out {root} --splits hard" in problem.mend
+    assert (
+        f"vipbench data make synth --out {root} --splits hard --seed 0 --size 48x80 --every 1" in problem.mend
+    )
     make(root, ["hard"], size=SIZE)
     assert factory(root).check("hard") == []
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before

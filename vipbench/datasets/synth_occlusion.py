@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from vipbench.datasets.synth_manifest import NAME, SEEN, read_manifest
+from vipbench.datasets.synth_manifest import FROZEN, NAME, SEEN, read_manifest, settings
 from vipbench.datasets.synth_write import OCCLUDED
 from vipbench.errors import Problem
 from vipbench.types import Frame, Video
@@ -43,8 +44,17 @@ def _tagged(frame: Frame, shares: Sequence[float]) -> Frame:
 
 def problems(root: Path, split: str) -> list[Problem]:
     """A warning where the root was made without levels, by an earlier vipbench."""
-    if SEEN in read_manifest(root)["splits"][split]:
+    manifest = read_manifest(root)
+    if SEEN in manifest["splits"][split]:
         return []
     expected = f"{SEEN!r}, for numbers by level of occlusion"
     mend = f"Add it, no other file changes: vipbench data make synth --out {root} --splits {split}"
-    return [Problem(f"{root / NAME}, split {split}", expected, "none", mend, warning=True)]
+    where = f"{root / NAME}, split {split}"
+    return [Problem(where, expected, "none", f"{mend}{_options(settings(manifest))}", warning=True)]
+
+
+def _options(made: dict[str, Any]) -> str:
+    """The settings that `data make` needs to be told."""
+    size = "x".join(map(str, made["size"]))
+    told = f" --seed {made['seed']} --size {size} --every {made['every']}"
+    return "" if made == FROZEN else told
