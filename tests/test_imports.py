@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"vipbench": "vipbench", "metrics": "vipbench.metrics", "baselines": "vipbench.baselines"}
 FOLDERS["leaderboard"] = "vipbench.leaderboard"
-PURE = "errors native runs types parts segments"
+PURE = "errors native runs types parts segments rle"
 BASE = f"{PURE} pixels rows atomic archive version"
 
 # layer -> all that it may import from the suite beside itself
@@ -21,6 +21,7 @@ ALLOWED = {
     "types": "errors runs",
     "version": "",
     "parts": "",
+    "rle": "",
     "timing": "",
     "provenance": "",
     "atomic": "",

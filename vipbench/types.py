@@ -6,8 +6,8 @@ in pixels of the frame with y2 and x2 exclusive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -67,22 +67,65 @@ class SegmentMap:
         return cls(np.zeros(size, np.uint16))
 
 
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object with a mask of its own, a box, or both: a COCO annotation or detection.
+
+    id: distinct in the frame. area: in pixels, of ground truth (None: measure the mask or the box). crowd:
+    stands for many. box: (x, y, width, height) in pixels, with fractions. rle: mask, see vipbench.rle.
+    """
+
+    id: int
+    category: int
+    score: float = 1.0
+    area: float | None = None
+    crowd: bool = False
+    box: tuple[float, float, float, float] | None = None
+    rle: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """Objects of one frame that may overlap, in file order.
+
+    size: (height, width) in pixels. names: of the categories by id; of ground truth alone.
+    """
+
+    size: tuple[int, int]
+    rows: tuple[Instance, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> Instances:
+        """No object."""
+        return cls(size)
+
+
 @dataclass(frozen=True, eq=False)
 class Parsing:
     """What is in one frame, layer by layer; a layer that the task does not have is None.
 
     category: class id of every pixel (VIP 0..19), no rows. human: persons. part: part instances, each
     row with its class as category and its person as human. object: objects of any kind (DAVIS).
-    All layers have the same size.
+    instances: objects that may overlap (COCO), no map. All layers have the same size.
     """
 
     category: SegmentMap | None = None
     human: SegmentMap | None = None
     part: SegmentMap | None = None
     object: SegmentMap | None = None
+    instances: Instances | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels, of any layer. Raises ValueError where there is none."""
+        for layer in vars(self).values():
+            if layer is not None:
+                return layer.size
+        raise ValueError("this parsing has no layer")
 
     def layer(self, name: str) -> SegmentMap:
-        """The named layer. Raises KeyError where this parsing lacks it."""
+        """The named layer of ids. Raises KeyError where this parsing lacks it."""
         found = getattr(self, name, None)
         if not isinstance(found, SegmentMap):
             raise KeyError(f"this parsing has no layer {name!r}")
@@ -90,8 +133,9 @@ class Parsing:
 
     @classmethod
     def empty(cls, size: tuple[int, int], layers: Sequence[str]) -> Parsing:
-        """Nothing but background in each of the layers."""
-        return cls(**{name: SegmentMap.empty(size) for name in layers})
+        """Nothing but background, or no object, in each of the layers."""
+        kinds = {name: Instances if name == "instances" else SegmentMap for name in layers}
+        return cls(**{name: kind.empty(size) for name, kind in kinds.items()})
 
 
 def is_name(text: str) -> bool:
