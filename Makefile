@@ -1,4 +1,5 @@
 # make demo: the whole job on the embedded data set.  make test: the tests.  Both set up what they need.
+# make bench: speed beside other evaluations, see tests/benchmarks/conftest.py; options in BENCH=.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -26,7 +27,7 @@ lint: $(VENV)/installed
 	MYPYPATH=build/types $(BIN)/mypy -p vipbench
 
 bench: $(VENV)/installed
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=median,min,max,rounds $(BENCH)
 
 clean:
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,51 @@
+"""A process of its own for a measurement, and the table of what was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+Found = dict[str, Any]
+"""What clock.py prints: "seconds", "peak_mb", "values"."""
+Alone = Callable[..., Found]
+Timed = Callable[[str, Path], tuple[float, dict[str, float]]]
+
+
+def run_alone(python: str, script: str, task: str, root: Path, rounds: int, **env: str) -> Found:
+    """Run a task of ours.py or peers.py in a process of its own, with one thread."""
+    command = [python, str(HERE / script), task, str(root), str(rounds)]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"} | env
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: Found = json.loads(done.stdout)
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. ratio: theirs / ours. target: the least ratio that is aimed at, None for none."""
+
+    what: str
+    ours: str
+    reference: str
+    theirs: str
+    ratio: float
+    target: float | None = None
+
+    def __str__(self) -> str:
+        wanted = "–" if self.target is None else f"{self.target:.3g}"
+        met = "–" if self.target is None else "yes" if self.ratio >= self.target else "**no**"
+        cells = (self.what, self.ours, self.reference, self.theirs, f"{self.ratio:.2f}", wanted, met)
+        return f"| {' | '.join(cells)} |"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table."""
+    head = ("what", "ours", "reference", "theirs", "theirs / ours", "target", "met")
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *map(str, rows)])

@@ -1,0 +1,68 @@
+"""What surrounds the measuring: reading files, a second process, and the start of a command.
+
+Recorded in docs/measurements, not asserted: a busy machine would fail it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pytest
+from bench import Alone, Row, Timed
+from make_multi import repeat
+from ours import davis
+from tiny import make_davis
+
+WORK_S = 20.0  # of one process: enough that starting the second hardly counts
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def test_reading(timed: Timed, alone: Alone, multi: Path, table: list[Row]) -> None:
+    """Decoding the label PNGs, once each, is at least a third of the whole."""
+    reading, _ = timed("reader", multi)
+    whole = median(alone("semi", multi)["seconds"])
+    cells = f"{whole:.3f} s", "reading its files", f"{reading:.3f} s"
+    table.append(Row("J and F, 6 sequences", *cells, reading / whole, 1 / 3))
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: nothing to share the work with")
+def test_two_processes(benchmark: Any, alone: Alone, multi: Path, tmp_path: Path, table: list[Row]) -> None:
+    times = math.ceil(WORK_S / median(alone("semi", multi)["seconds"]))
+    many = repeat(multi, tmp_path / "many", times)
+    one = seconds(lambda: davis(many, "semi-supervised", jobs=1))
+    values = benchmark.pedantic(davis, (many, "semi-supervised", 2), rounds=1)
+    two = benchmark.stats.stats.median
+    assert values["J.multi0-0000_1"] == values[f"J.multi0-{times - 1:04d}_1"]
+    cells = f"{two:.3f} s", "`--jobs 1`", f"{one:.3f} s"
+    table.append(Row(f"`--jobs 2`, {times * 6} sequences", *cells, one / two, 1.8))
+
+
+def test_start(benchmark: Any, tmp_path: Path, table: list[Row]) -> None:
+    """A later `vipbench score` of three tiny sequences, wall time; and `vipbench --help`."""
+    root = make_davis(tmp_path / "DAVIS")
+    preds = shutil.copytree(root / "Annotations/480p", tmp_path / "preds")
+    vipbench = [sys.executable, "-m", "vipbench"]
+    score = [*vipbench, "score", str(preds), "--dataset", "davis", "--data", str(root), "--no-cache"]
+
+    def run(command: list[str]) -> None:
+        subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+
+    benchmark.pedantic(run, (score,), rounds=5, warmup_rounds=1)
+    whole = benchmark.stats.stats.median
+    bare = median(seconds(lambda: run([*vipbench, "--help"])) for _ in range(5))
+    cells = f"{whole:.3f} s", "`vipbench --help`", f"{bare:.3f} s"
+    table.append(Row("a later `vipbench score`, 3 sequences of 12x16", *cells, bare / whole))

@@ -1,0 +1,84 @@
+"""Ours beside the evaluations that are in use: the same numbers, and how long each takes.
+
+`make bench` runs it; a table at the end says what was measured. One process each, warm, nothing taken from
+our cache of states; "light install" is ours without its compiled kernels (VIPBENCH_NATIVE=0). The numbers are
+asserted, the targets are not: a busy machine would fail them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+import pytest
+from bench import Alone, Found, Row, Timed
+
+MEMORY_MB = 400
+References = Mapping[str, tuple[str, float]]
+"""Task of peers.py -> its name, and how many times faster ours is to be."""
+
+
+class Race:
+    """One of ours against references, on the same files."""
+
+    def __init__(self, timed: Timed, alone: Alone, peer: Alone, table: list[Row]) -> None:
+        self.timed, self.alone, self.peer, self.table = timed, alone, peer, table
+
+    def __call__(self, what: str, task: str, root: Path, references: References) -> None:
+        """Measure all, compare their numbers, and add to the table."""
+        ours, values = self.timed(task, root)
+        native, light = self.alone(task, root), self.alone(task, root, VIPBENCH_NATIVE="0")
+        self.limit(what, native)
+        for other, (name, target) in references.items():
+            found = self.peer(other, root)
+            agree(values, found["values"])
+            agree(light["values"], found["values"])
+            theirs = median(found["seconds"])
+            self.add(what, ours, name, theirs, target)
+            self.add(f"{what}, light install", median(light["seconds"]), name, theirs)
+            self.memory(what, native, name, found)
+
+    def add(self, what: str, ours: float, name: str, theirs: float, target: float | None = None) -> None:
+        self.table.append(Row(what, f"{ours:.3f} s", name, f"{theirs:.3f} s", theirs / ours, target))
+
+    def memory(self, what: str, ours: Found, name: str, theirs: Found) -> None:
+        cells = f"{ours['peak_mb']:.0f} MB", name, f"{theirs['peak_mb']:.0f} MB"
+        self.table.append(Row(f"{what}, peak memory", *cells, theirs["peak_mb"] / ours["peak_mb"]))
+
+    def limit(self, what: str, ours: Found) -> None:
+        cells = f"{ours['peak_mb']:.0f} MB", "limit", f"{MEMORY_MB} MB"
+        self.table.append(Row(f"{what}, peak memory", *cells, MEMORY_MB / ours["peak_mb"], 1))
+
+
+@pytest.fixture
+def race(timed: Timed, alone: Alone, peer: Alone, table: list[Row]) -> Race:
+    return Race(timed, alone, peer, table)
+
+
+def agree(ours: dict[str, float], theirs: dict[str, float]) -> None:
+    assert theirs
+    assert {name: ours.get(name) for name in theirs} == pytest.approx(theirs, rel=0, abs=1e-12)
+
+
+def test_several_objects(race: Race, multi: Path) -> None:
+    references = {"semi": ("davis2017-evaluation", 30), "vos": ("vos-benchmark", 10)}
+    race("J and F, 6 sequences, 384 frames, 3 objects", "semi", multi, references)
+
+
+def test_proposals(race: Race, proposals: Path) -> None:
+    references = {"unsup": ("davis2017-evaluation", 100)}
+    race("unsupervised, 2 sequences, 74 frames, 20 proposals", "unsup", proposals, references)
+
+
+def test_parts(race: Race, persons: Path) -> None:
+    race("AP^r_vol, 48 frames", "apr", persons, {"apr": ("ATEN test_inst_part_ap.py", 120)})
+
+
+def test_classes(race: Race, persons: Path) -> None:
+    race("mIoU, 48 frames", "miou", persons, {"miou": ("ATEN test_parsing.py", 3)})
+
+
+def test_whole_score(race: Race, persons: Path) -> None:
+    """Both protocols, the check of the folder included, against the three released scripts."""
+    race("`vipbench score` of VIP, 48 frames", "vip", persons, {"vip": ("the three ATEN scripts", 1)})
