@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,11 @@ from typing import Any
 import numpy as np
 from made_records import made
 
-from vipbench.metrics.measure import Measure, Pair, label
+from vipbench.metrics.measure import Measure, MeasureWarning, Pair, label
 from vipbench.metrics.miou import MeanIoU
 from vipbench.metrics.region import J
 from vipbench.records import Record, Score
 from vipbench.types import Parsing, SegmentMap
-
-TRUTH = "d" * 64
 
 
 def record(method: str, states: Mapping[Measure, Mapping[str, Any]], **fields: Any) -> Record:
@@ -25,7 +24,8 @@ def record(method: str, states: Mapping[Measure, Mapping[str, Any]], **fields: A
         merged = measure.empty()
         for state in videos.values():
             merged = merged.merge(state)
-        values = measure.finish(merged, list(videos))
+        with warnings.catch_warnings(action="ignore", category=MeasureWarning):
+            values = measure.finish(merged, list(videos))
         scores += [Score(label(measure, v.key), v.scope, float(v.value), v.n) for v in values]
     known = {str(m): {video: state.to_json() for video, state in of.items()} for m, of in states.items()}
     head = made(method, **fields)
