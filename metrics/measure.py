@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Protocol, Self, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from vipbench.errors import UserError
 from vipbench.metrics.overlap import Overlap
 from vipbench.types import Parsing, SegmentMap
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
 Weights = NDArray[np.int64]
 Vector = NDArray[np.float64]
@@ -54,7 +55,19 @@ class Pair:
     pred: Parsing
     objects: tuple[int, ...] = ()
     missing: bool = False
-    _overlaps: dict[str, Overlap] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the ground truth."""
+        return self.gt.size
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """What `make` returns: made when first asked for, then kept under the key for other measures."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
 
     def maps(self, layer: str) -> tuple[SegmentMap, SegmentMap]:
         """(ground truth, prediction) of a layer. Raises UserError where their sizes differ."""
@@ -68,9 +81,7 @@ class Pair:
 
     def overlap(self, layer: str) -> Overlap:
         """The pixel counts of a layer, computed once. Raises UserError where the sizes differ."""
-        if layer not in self._overlaps:
-            self._overlaps[layer] = Overlap.of(*self.maps(layer))
-        return self._overlaps[layer]
+        return self.once(("overlap", layer), lambda: Overlap.of(*self.maps(layer)))
 
 
 class State(Protocol):
@@ -207,13 +218,20 @@ def parse(text: str) -> tuple[Measure, str]:
     if name not in _known():
         raise UserError(f"{text!r}: unknown measure {name!r}. Known: {', '.join(sorted(_known()))}")
     pairs = [part.partition("=") for part in match["parameters"].split(",") if part]
+    factory = _known()[name].load()
+    hints = get_type_hints(factory)
     try:
-        measure: Measure = _known()[name].load()(**{parameter: value for parameter, _, value in pairs})
-    except TypeError as error:
-        raise UserError(f"{text!r}: {name} has no such parameter ({error})") from None
+        measure: Measure = factory(**{p: _value(hints.get(p), value) for p, _, value in pairs})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{text!r}: {name} has no such parameter or value ({error})") from None
     if key not in ("", *measure.keys):
         raise UserError(f"{text!r}: {name} has no number {key!r}. Known: {', '.join(measure.keys)}")
     return measure, key
+
+
+def _value(hint: Any, text: str) -> Any:
+    """A parameter's text as what its annotation says: a number, or text."""
+    return hint(text) if hint in (int, float) else text
 
 
 @cache

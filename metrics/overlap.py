@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vipbench.types import Ids, SegmentMap
+from vipbench.native import native
+from vipbench.runs import Runs
+from vipbench.types import SegmentMap
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,28 +27,24 @@ class Overlap:
     counts: int64 [G, P]; its sum is H * W.
     """
 
-    gt_ids: Ids
-    pred_ids: Ids
-    counts: NDArray[np.int64]
+    gt_ids: NDArray[np.uint16]
+    pred_ids: NDArray[np.uint16]
+    counts: Counts
 
     @classmethod
     def of(cls, gt: SegmentMap, pred: SegmentMap) -> Overlap:
-        """The overlap of two maps of the same size: the only loop over the pixels of a pair.
+        """The overlap of two maps of the same size, from their runs.
 
         Raises ValueError for maps of different sizes.
         """
         if gt.size != pred.size:
             raise ValueError(f"maps of different sizes: {gt.size} and {pred.size}")
-        joint = (gt.ids.astype(np.uint32) << 16 | pred.ids).ravel()
-        # By runs of equal pairs: label maps consist of few and long ones.
-        starts = np.append(0, np.flatnonzero(joint[1:] != joint[:-1]) + 1)
-        pairs, run = np.unique(joint[starts], return_inverse=True)
-        pixels = np.bincount(run, weights=np.diff(starts, append=joint.size))
-        gt_ids, rows = np.unique((pairs >> 16).astype(np.uint16), return_inverse=True)
-        pred_ids, columns = np.unique((pairs & 0xFFFF).astype(np.uint16), return_inverse=True)
-        counts = np.zeros((len(gt_ids), len(pred_ids)), np.int64)
-        counts[rows, columns] = pixels
-        return cls(gt_ids, pred_ids, counts)
+        g, p = gt.runs, pred.runs
+        if native and len(g.starts):
+            total = gt.size[0] * gt.size[1]
+            counted = native.joint(g.starts, g.values, p.starts, p.values, total)
+            return cls(g.ids, p.ids, np.frombuffer(counted, np.int64).reshape(len(g.ids), len(p.ids)))
+        return cls(g.ids, p.ids, _joint(g, p))
 
     def ious(self) -> NDArray[np.float64]:
         """Intersection over union of every pair, float64 [G, P] in 0..1: integers, then one division."""
@@ -52,7 +52,15 @@ class Overlap:
         ratios: NDArray[np.float64] = self.counts / unions
         return ratios
 
-    def union_of(self, gt: NDArray[np.bool_], pred: NDArray[np.bool_]) -> tuple[int, int]:
-        """(intersection, union) in pixels of the selected gt segments [G], as one, and the pred ones [P]."""
-        intersection = int(self.counts[gt][:, pred].sum())
-        return intersection, int(self.counts[gt].sum() + self.counts[:, pred].sum()) - intersection
+
+def _joint(gt: Runs, pred: Runs) -> Counts:
+    """The definition: between two neighbouring starts, of either map, all pixels are the same pair of ids."""
+    starts = np.union1d(gt.starts, pred.starts)
+    rows, columns = (
+        np.searchsorted(runs.ids, runs.values)[np.searchsorted(runs.starts, starts, side="right") - 1]
+        for runs in (gt, pred)
+    )
+    lengths = np.diff(starts, append=gt.size[0] * gt.size[1])
+    counts = np.zeros((len(gt.ids), len(pred.ids)), np.int64)
+    np.add.at(counts, (rows, columns), lengths)
+    return counts

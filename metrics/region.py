@@ -15,7 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from vipbench.metrics.measure import Pair
+from vipbench.metrics.overlap import Counts
 from vipbench.metrics.series import Series, owned
 
 
@@ -25,8 +28,29 @@ class J(Series):
 
     name: ClassVar[str] = "J"
 
-    def value(self, pair: Pair, obj: int) -> float:
-        """Intersection over union of one object."""
-        overlap = pair.overlap(self.layer)
-        intersection, union = overlap.union_of(owned(overlap.gt_ids, obj), owned(overlap.pred_ids, obj))
-        return intersection / union if union else 1.0
+    def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
+        """Intersection over union of each object."""
+        return pair.once(("J", objects), lambda: self._values(pair, objects))
+
+    def _values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
+        both, gt, pred = areas(pair, objects, objects)
+        shared = both.diagonal()
+        return [jaccard(*counts) for counts in zip(shared.tolist(), gt.tolist(), pred.tolist(), strict=True)]
+
+
+def areas(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> tuple[Counts, Counts, Counts]:
+    """Pixels of each of these objects in the ground truth and of those in the prediction, int64.
+
+    Returns what they share [objects, found], and the areas [objects] and [found].
+    """
+    overlap = pair.overlap("object")
+    rows = np.stack([owned(overlap.gt_ids, obj) for obj in objects]).astype(np.int64)
+    columns = np.stack([owned(overlap.pred_ids, obj) for obj in found]).astype(np.int64)
+    counts = overlap.counts
+    return rows @ counts @ columns.T, rows @ counts.sum(axis=1), columns @ counts.sum(axis=0)
+
+
+def jaccard(shared: int, gt: int, pred: int) -> float:
+    """J of two areas in pixels that share so many."""
+    union = gt + pred - shared
+    return shared / union if union else 1.0

@@ -10,9 +10,9 @@ The quarters are cut at four equal steps from frame 1 to frame n, rounded half u
 frames: with 48 frames, 1..13 and 36..48. (Their implementation holds the edges in 8 bits, so that above 256
 frames its decay is of other frames or NaN. Ours are integers.)
 
-The first and the last annotated frame of a sequence are not scored: the first is given to the methods, and
-some early ones had no result for the last. A sequence of one or two frames has no scored frame; it is left
-out of the mean with a warning.
+Which frames: `inner`, all but the first and the last annotated one of a sequence (DAVIS 2016 and 2017
+semi-supervised: the first is given to the methods, and some early ones had no result for the last), or `all`
+(2017 unsupervised). A sequence without a scored frame is left out of the mean with a warning.
 
 Over a data set each number is the plain mean of the sequences' (2016) or of the objects' (2017) numbers,
 never of all frames: a long sequence counts no more than a short one. Means are numpy's pairwise sums of a
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Literal
@@ -39,16 +39,14 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, Value
-from vipbench.types import Ids
+from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, Value, Vector, Weights
 
 Mask = NDArray[np.bool_]
-Vector = NDArray[np.float64]
 FOREGROUND = 0
 """In place of an object's id: everything but background."""
 
 
-def owned(ids: Ids, obj: int) -> Mask:
+def owned(ids: NDArray[np.uint8] | NDArray[np.uint16], obj: int) -> Mask:
     """Which of the ids, of any shape, are the object's."""
     mask: Mask = ids != 0 if obj == FOREGROUND else ids == obj
     return mask
@@ -77,62 +75,88 @@ def decay(values: Vector) -> float:
     return mean(values[cut[0] : cut[1] + 1]) - mean(values[cut[3] : cut[4] + 1])
 
 
-STATISTICS = {"mean": mean, "recall": recall, "decay": decay}
+Statistics = Mapping[str, Callable[[Vector], float]]
+STATISTICS: Statistics = {"mean": mean, "recall": recall, "decay": decay}
 
 
 @dataclass(frozen=True)
 class Series(Measure):
-    """A value per frame and object, and its statistics. The base of J and F."""
+    """A value per frame and object, and its statistics. The base of J, F and J&F."""
 
+    frames: Literal["inner", "all"] = "inner"
     objects: Literal["foreground", "first-frame"] = "foreground"
-    frames: Literal["inner"] = "inner"
     layer: ClassVar[str] = "object"
     keys: ClassVar[tuple[str, ...]] = (*STATISTICS, "frame")
+    statistics: ClassVar[Statistics] = STATISTICS
 
-    def value(self, pair: Pair, obj: int) -> float:
-        """The value of one object, by its id or FOREGROUND, 0..1."""
+    def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
+        """The value of each object, by its id or FOREGROUND, 0..1."""
         raise NotImplementedError
 
     def scored(self, length: int) -> range:
-        """All but the first and the last."""
-        return range(1, length - 1)
+        """All, or all but the first and the last."""
+        return range(length) if self.frames == "all" else range(1, length - 1)
 
     def empty(self) -> Rows:
         """No row."""
         return Rows()
 
     def observe(self, pair: Pair) -> Rows:
-        """A row (object, position, frame, value) for each object; none for a frame that does not count."""
-        objects = (FOREGROUND,) if self.objects == "foreground" else pair.objects
-        counts = pair.position > 0 and not pair.last
-        rows = ((obj, pair.position, pair.frame, self.value(pair, obj)) for obj in objects if counts)
-        return Rows({pair.video: tuple(rows)})
+        """The rows of a frame; none if it does not count."""
+        inner = pair.position > 0 and not pair.last
+        return Rows({pair.video: self.rows(pair) if self.frames == "all" or inner else ()})
+
+    def rows(self, pair: Pair) -> tuple[Row, ...]:
+        """(object, position, frame, value) of each object."""
+        objects = (FOREGROUND,) if self.objects == "foreground" else self.numbered(pair)
+        values = self.values(pair, objects) if objects else []
+        return tuple((obj, pair.position, pair.frame, v) for obj, v in zip(objects, values, strict=True))
+
+    def numbered(self, pair: Pair) -> tuple[int, ...]:
+        """The ids of the objects that are scored: those in the first frame."""
+        return pair.objects
+
+    def series(self, state: Rows, video: str) -> dict[int, list[Row]]:
+        """The rows (object, position, frame, value) of each object of a video, in frame order."""
+        return {obj: list(own) for obj, own in groupby(state.of(video), key=lambda row: int(row[0]))}
 
     def finish(self, state: Rows, videos: Sequence[str]) -> list[Value]:
         """The data set's means, then of each sequence or object its statistics and its frames."""
         _warn(state, videos)
-        series = {scope: rows for video in videos for scope, rows in _series(state, video)}
-        vectors = {scope: np.array([row[3] for row in rows]) for scope, rows in series.items()}
-        values = [
-            Value(key, "all", mean(np.array([of(v) for v in vectors.values()])), len(vectors))
-            for key, of in STATISTICS.items()
-        ]
-        for scope, rows in series.items():
-            values += [Value(key, scope, of(vectors[scope]), len(rows)) for key, of in STATISTICS.items()]
-            values += [Value("frame", f"{scope}/{frame}", value, 1) for _, _, frame, value in rows]
+        series = {video: self.series(state, video) for video in videos}
+        table = [row for video in videos for row in self.table(series[video])]
+        means = (mean(np.array([row[k] for row in table])) for k in range(len(self.statistics)))
+        values = [Value(key, "all", v, len(table)) for key, v in zip(self.statistics, means, strict=True)]
+        for video, named in series.items():
+            for obj, rows in named.items():
+                values += self._object(video if obj == FOREGROUND else f"{video}#{obj}", rows)
         return values
 
+    def _object(self, scope: str, rows: list[Row]) -> list[Value]:
+        vector = _vector(rows)
+        values = [Value(key, scope, of(vector), len(rows)) for key, of in self.statistics.items()]
+        return values + [Value("frame", f"{scope}/{frame}", value, 1) for _, _, frame, value in rows]
 
-def _series(state: Rows, video: str) -> Iterator[tuple[str, list[Row]]]:
-    """The scope and the rows, in frame order, of each object of a video."""
-    for obj, own in groupby(state.of(video), key=lambda row: row[0]):
-        yield (video if obj == FOREGROUND else f"{video}#{obj}"), list(own)
+    def table(self, series: dict[int, list[Row]]) -> list[list[float]]:
+        """The statistics of each object of a video."""
+        return [[of(_vector(rows)) for of in self.statistics.values()] for rows in series.values()]
+
+    def resample(self, state: Rows, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
+        """As Measure.resample: the weighted means of the objects' statistics."""
+        tables = [np.array(self.table(self.series(state, video))).reshape(-1, 3) for video in videos]
+        sums, count = np.array([t.sum(axis=0) for t in tables]), weights @ [len(t) for t in tables]
+        with np.errstate(invalid="ignore"):
+            return {key: (weights @ sums[:, k]) / count for k, key in enumerate(self.statistics)}
+
+
+def _vector(rows: list[Row]) -> Vector:
+    return np.array([row[3] for row in rows])
 
 
 def _warn(state: Rows, videos: Sequence[str]) -> None:
     """Name the videos that no number is of; where that is all of them, say so once."""
     without = [video for video in videos if not state.of(video)]
-    why = "no object in a scored frame (the first and the last do not count); left out"
+    why = "no object in a scored frame; left out"
     texts = [f"{video}: {why}" for video in without]
     if videos and len(without) == len(videos):
         mend = "See whether these are the data set's right year, split and annotations"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from tiny import Cli, make_davis, make_vip
 
+from vipbench import png, runs
 from vipbench.cli import main
+from vipbench.metrics import boundary, overlap
+from vipbench.native import native
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,17 @@ def test_data() -> Path:
 def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-home"))
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Once with the compiled kernels, once with their definitions."""
+    if request.param == "compiled" and native is None:
+        pytest.skip("the kernels are not compiled here: install with a C compiler, without VIPBENCH_NATIVE=0")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (runs, overlap, boundary, png) if request.param == "numpy" else ():
+            patch.setattr(module, "native", None)
+        yield request.param
 
 
 @pytest.fixture

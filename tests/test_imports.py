@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"vipbench": "vipbench", "metrics": "vipbench.metrics", "baselines": "vipbench.baselines"}
 FOLDERS["leaderboard"] = "vipbench.leaderboard"
 PURE = "errors native runs types parts segments rle"
-BASE = f"{PURE} pixels rows atomic archive version"
+BASE = f"{PURE} png pixels rows atomic archive version"
 
 # layer -> all that it may import from the suite beside itself
 ALLOWED = {
@@ -28,7 +28,8 @@ ALLOWED = {
     "segments": "errors types",
     "rows": "errors",
     "archive": "errors",
-    "pixels": "errors native types",
+    "png": "native",
+    "pixels": "errors native runs types png",
     "flow": "errors atomic",
     "registry": "errors",
     "parallel": "errors",

@@ -1,13 +1,18 @@
 """Pixels from and to image files: the only place that opens them."""
 
+from __future__ import annotations
+
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vipbench import png
 from vipbench.errors import ProblemError
 from vipbench.types import Ids
 
@@ -16,25 +21,36 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, 
 """What Pillow raises for files that are cut, broken, or of a size that is no frame's."""
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: File, content: bytes | Path) -> Image.Image:
     try:
-        return Image.open(path)
-    except FileNotFoundError:
-        raise ProblemError(path, "an image file", "nothing: no such file", "Write or copy it there") from None
+        return Image.open(BytesIO(content) if isinstance(content, bytes) else content)
     except UnidentifiedImageError:
-        raise ProblemError(path, "an image", "a file that is none", "Write or copy it again") from None
+        raise ProblemError(f"{path}", "an image", "a file that is none", "Write or copy it again") from None
     except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ProblemError(path, "an image", f"{reason}", "Write or copy it again") from None
+        raise _unreadable(path, error) from None
 
 
-def _damaged(path: Path, error: Exception) -> ProblemError:
+def _content(path: File) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, KeyError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: File, error: Exception) -> ProblemError:
+    if isinstance(error, (FileNotFoundError, KeyError)):
+        return ProblemError(f"{path}", "an image file", "nothing: no such file", "Write or copy it there")
+    reason = getattr(error, "strerror", None) or error
+    return ProblemError(f"{path}", "an image", f"{reason}", "Write or copy it again")
+
+
+def _damaged(path: File, error: Exception) -> ProblemError:
     return ProblemError(
-        path, "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again"
+        f"{path}", "a whole image", f"a truncated or damaged one ({error})", "Write or copy it again"
     )
 
 
-def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
+def _pixels(path: File, image: Image.Image) -> NDArray[np.generic]:
     try:
         return np.asarray(image)
     except DAMAGE as error:
@@ -43,29 +59,44 @@ def _pixels(path: Path, image: Image.Image) -> NDArray[np.generic]:
 
 def probe(path: Path) -> tuple[str, tuple[int, int]]:
     """(Pillow mode, (height, width)) from the header alone. Raises UserError if it is no image."""
-    with _open(path) as image:
+    with _open(path, path) as image:
         return image.mode, (image.height, image.width)
 
 
-def read_ids(path: Path) -> Ids:
-    """The ids of a label PNG as uint16 [H, W]: bilevel, gray, palette (indices, not colours) or 16 bit.
+class File(Protocol):
+    """A file's address: a Path, or a member of an archive. Its text is the path."""
+
+    def read_bytes(self) -> bytes:
+        """The content."""
+
+
+def read_ids(path: File) -> Ids:
+    """The ids of a label PNG [H, W]: bilevel, gray, palette (indices, not colours) uint8, 16 bit uint16.
 
     Raises UserError for a missing or damaged file and for colour images, which carry no ids.
     """
-    with _open(path) as image:
+    data = _content(path)
+    plain = png.decode(data)
+    return _decode(path, data) if plain is None else plain
+
+
+def _decode(path: File, data: bytes) -> Ids:
+    """The ids of an image of any kind, by Pillow."""
+    with _open(path, data) as image:
         if image.mode not in LABEL_MODES:
             raise ProblemError(
-                path,
+                f"{path}",
                 "a label PNG (palette, gray or bilevel)",
                 f"mode {image.mode}",
                 "Save the ids themselves, not their colours",
             )
-        return _pixels(path, image).astype(np.uint16)
+        pixels = _pixels(path, image)
+        return pixels.astype(np.uint16 if pixels.itemsize > 1 else np.uint8)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """A photo as uint8 RGB [H, W, 3], 0..255. Raises UserError for a missing or damaged file."""
-    with _open(path) as image:
+    with _open(path, _content(path)) as image:
         try:
             return np.asarray(image.convert("RGB"))
         except DAMAGE as error:

@@ -2,15 +2,13 @@
 
 from collections import Counter
 
-import numpy as np
-
 from vipbench.errors import Problem
 from vipbench.types import SegmentMap
 
 
 def row_problems(where: str, found: SegmentMap, classes: int = 65536) -> list[Problem]:
     """Where the rows of a map do not match its pixels, and rows of a class outside 1..classes-1."""
-    present = set(np.flatnonzero(np.bincount(found.ids.ravel())).tolist()) - {0}
+    present = set(found.present) - {0}
     rows = Counter(segment.id for segment in found.segments)
     outside = [s for s in found.segments if not 0 < s.category < classes]
     one = "one row for each id that has pixels"

@@ -6,8 +6,9 @@ in pixels of the frame with y2 and x2 exclusive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.errors import Problem
+from vipbench.runs import Runs
 
-Ids = NDArray[np.uint16]
+Ids = NDArray[np.uint8] | NDArray[np.uint16]
 Box = tuple[int, int, int, int]
 
 
@@ -39,27 +41,46 @@ class Segment:
 class SegmentMap:
     """An id image and a row for each id: disjoint segments of one frame.
 
-    ids: uint16 [H, W], 0 = background. segments: in file order; an id may lack pixels and pixels may
-    lack a row, both of which `check` reports. A map of plain class ids has no rows at all.
+    ids: uint8 or uint16 [H, W], 0 = background; convert before any arithmetic. segments: in file order; an id
+    may lack pixels and pixels may lack a row, both of which `check` reports. A map of plain class ids has no
+    rows at all.
     """
 
     ids: Ids
     segments: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.ids.dtype != np.uint16 or self.ids.ndim != 2:
-            raise TypeError(f"ids must be uint16 [H, W], got {self.ids.dtype} {list(self.ids.shape)}")
+        if self.ids.dtype not in (np.uint8, np.uint16) or self.ids.ndim != 2:
+            got = f"{self.ids.dtype} {list(self.ids.shape)}"
+            raise TypeError(f"ids must be uint8 or uint16 [H, W], got {got}")
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.ids.shape
 
+    @cached_property
+    def runs(self) -> Runs:
+        """The map as runs of equal ids, found once."""
+        return Runs.of(self.ids)
+
+    @property
+    def present(self) -> list[int]:
+        """The ids that have pixels, background included, ascending."""
+        found: list[int] = self.runs.ids.tolist()
+        return found
+
+    def with_rows(self, segments: Iterable[Segment]) -> SegmentMap:
+        """The same pixels with these rows."""
+        made = SegmentMap(self.ids, tuple(segments))
+        vars(made)["runs"] = self.runs  # so that they are not found again
+        return made
+
     @classmethod
     def of(cls, ids: Ids, void: int | None = None) -> SegmentMap:
         """A map with a plain row for every id that has pixels, background and void left out."""
-        present = np.flatnonzero(np.bincount(ids.ravel()))
-        return cls(ids, tuple(Segment(int(i)) for i in present if i not in (0, void)))
+        bare = cls(ids)
+        return bare.with_rows(Segment(i) for i in bare.present if i not in (0, void))
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> SegmentMap:

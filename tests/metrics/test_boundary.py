@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pairs import Array, layer, pair
 
-from vipbench.metrics.boundary import F, boundary, radius
+from vipbench.metrics.boundary import F, boundaries, matched, radius
 from vipbench.metrics.region import J
+from vipbench.metrics.series import FOREGROUND
+
+pytestmark = pytest.mark.usefixtures("kernels")
 
 SIZES = {
     (480, 854): 8,
@@ -28,11 +31,17 @@ SIZES = {
 
 
 def f(gt: Array, pred: Array) -> float:
-    return F().value(pair("object", layer(gt), layer(pred)), 0)
+    return F().values(pair("object", layer(gt), layer(pred)), (FOREGROUND,))[0]
 
 
 def j(gt: Array, pred: Array) -> float:
-    return J().value(pair("object", layer(gt), layer(pred)), 0)
+    return J().values(pair("object", layer(gt), layer(pred)), (FOREGROUND,))[0]
+
+
+def boundary(mask: Array) -> Array:
+    """(y, x) of the boundary pixels of a mask, in reading order."""
+    found = boundaries(layer(mask), (FOREGROUND,))[FOREGROUND]
+    return np.stack(np.divmod(found, mask.shape[1]), axis=1)
 
 
 def filled(size: tuple[int, int], rows: slice, columns: slice) -> Array:
@@ -124,6 +133,36 @@ def test_f_is_the_references_to_the_bit(masks: tuple[Array, Array], width: int) 
     assert f(*wide) == restated.f_measure(*wide)
 
 
+@given(arrays(np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 4)))
+def test_the_boundaries_of_all_objects_are_those_of_each(ids: Array) -> None:
+    found = boundaries(layer(ids), (1, 2, 3, 5))
+    for obj, points in found.items():
+        assert points.tolist() == np.flatnonzero(restated.boundary(ids == obj)).tolist()
+
+
+@given(st.data())
+def test_matches_at_any_radius(data: st.DataObject) -> None:
+    """Up to far more than 31, where a window is longer than a word of 64 bits (4K: radius 36)."""
+    height, width = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 200))
+    r = data.draw(st.integers(0, 90))
+    place = st.integers(0, height * width - 1)
+    ours, theirs = (np.array(sorted(data.draw(st.sets(place, max_size=12))), np.int32) for _ in range(2))
+    (y, x), (v, u) = np.divmod(ours, width), np.divmod(theirs, width)
+    near = (y[:, None] - v) ** 2 + (x[:, None] - u) ** 2 <= r * r
+    assert matched(ours, theirs, r, width) == near.any(axis=1).sum()
+
+
+@given(two_masks(), st.floats(0, 0.3), st.floats(0, 0.3))
+def test_f_grows_with_the_tolerance(masks: tuple[Array, Array], one: float, other: float) -> None:
+    frame = pair("object", *map(layer, masks))
+    low, high = (F(tolerance=t).values(frame, (FOREGROUND,))[0] for t in sorted((one, other)))
+    assert low <= high
+
+
+def test_a_tolerance_of_one_and_more_is_in_pixels() -> None:
+    assert [radius((480, 854), t) for t in (0.0, 0.008, 0.01, 1, 3, 2.5)] == [0, 8, 10, 1, 3, 3]
+
+
 @given(two_masks())
 def test_j_is_the_share_of_pixels(masks: tuple[Array, Array]) -> None:
     gt, pred = (mask > 0 for mask in masks)
@@ -136,7 +175,7 @@ def test_j_is_the_share_of_pixels(masks: tuple[Array, Array]) -> None:
 def test_objects_are_told_apart_by_their_ids() -> None:
     gt, pred = layer([[1, 1, 2, 2, 255]]), layer([[1, 2, 2, 2, 1]])
     one = pair("object", gt, pred, objects=(1, 2))
-    assert [J().value(one, k) for k in (1, 2)] == [1 / 3, 2 / 3]
+    assert J().values(one, (1, 2)) == [1 / 3, 2 / 3]
     rows = J(objects="first-frame").observe(one).of("v")
     assert [(row[0], row[3]) for row in rows] == [(1, 1 / 3), (2, 2 / 3)]
-    assert J().value(one, 0) == 1.0  # 255 is an id like any other
+    assert J().values(one, (FOREGROUND,)) == [1.0]  # 255 is an id like any other

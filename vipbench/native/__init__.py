@@ -1,0 +1,54 @@
+"""The compiled kernels, where they were built: `native` is the module, or None.
+
+Each kernel has its definition in NumPy beside the call of it (runs.py, pixels.py, metrics/overlap.py,
+metrics/boundary.py), which is what runs without a compiler and gives the same values. VIPBENCH_NATIVE=0
+turns the kernels off.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Protocol
+
+
+class Kernels(Protocol):
+    """What `kernels.c` exports. Arrays go in as buffers, C-contiguous, and come out as bytes."""
+
+    def unfilter(self, lines: bytes, height: int, width: int) -> bytes:
+        """PNG scanlines of 8-bit pixels, each with its filter byte, to uint8 [height, width].
+
+        Raises ValueError for another length and for an unknown filter.
+        """
+
+    def runs(self, ids: object, itemsize: int, height: int, width: int) -> tuple[bytes, bytes, bytes]:
+        """(starts int32 [n], values uint16 [n], distinct values uint16, ascending); see runs.py."""
+
+    def joint(
+        self, gt_starts: object, gt_values: object, pred_starts: object, pred_values: object, total: int
+    ) -> bytes:
+        """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py."""
+
+    def boundaries(
+        self, starts: object, values: object, groups: object, count: int, height: int, width: int
+    ) -> tuple[bytes, bytes]:
+        """(offsets int32 [count + 1], points int32) of the boundaries of `count` masks.
+
+        groups: uint16 [highest id + 1], the mask 1..count that each id belongs to, 0 for none.
+        """
+
+    def matched(self, points: object, others: object, radius: int, width: int) -> int:
+        """How many points int32 [n] have one of the others within the radius; see metrics/boundary.py."""
+
+
+def _load() -> Kernels | None:
+    if os.environ.get("VIPBENCH_NATIVE") == "0":
+        return None
+    try:
+        found: Kernels = importlib.import_module("vipbench.native._kernels")
+    except ImportError:
+        return None
+    return found
+
+
+native = _load()

@@ -1,0 +1,71 @@
+"""The ids of plain label PNGs, several times faster than a general reader.
+
+Plain: 8 bits a pixel, gray or palette, one image, not interlaced; what every data set here uses and
+`write_ids` writes. Anything else, damage included, is left to Pillow. PNG specification, sections 5 (chunks)
+and 9 (filters).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vipbench.native import native
+
+try:  # the same bytes, ten times faster: the extra `fast`
+    from zlib_ng import zlib_ng as zlib
+except ImportError:
+    import zlib  # type: ignore[no-redef]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GRAY, PALETTE = 0, 3
+
+
+def decode(data: bytes) -> NDArray[np.uint8] | None:
+    """The ids [H, W] of a PNG file's bytes: gray values or palette indices; None if it is not a plain one."""
+    try:
+        return _decode(data)
+    except (ValueError, struct.error, zlib.error):
+        return None
+
+
+def _decode(data: bytes) -> NDArray[np.uint8]:
+    chunks = list(_chunks(data))
+    if not chunks or chunks[0][0] != b"IHDR" or any(kind == b"acTL" for kind, _ in chunks):
+        raise ValueError("no PNG of one image")
+    width, height, depth, colour, *methods = struct.unpack(">IIBBBBB", chunks[0][1])
+    if depth != 8 or colour not in (GRAY, PALETTE) or any(methods):
+        raise ValueError("not plain")
+    packed = b"".join(part for kind, part in chunks if kind == b"IDAT")
+    size = height * (width + 1)
+    if len(packed) > size + 65536:
+        raise ValueError("more than an image")
+    lines = zlib.decompress(packed, bufsize=size)
+    pixels = native.unfilter(lines, height, width) if native else _unfilter(lines, height, width)
+    return np.frombuffer(pixels, np.uint8).reshape(height, width)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, content) of each chunk up to the end. Raises ValueError for anything but a whole PNG."""
+    if not data.startswith(SIGNATURE):
+        raise ValueError("no PNG")
+    at, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, at)
+        content = data[at + 8 : at + 8 + length]
+        (check,) = struct.unpack_from(">I", data, at + 8 + length)
+        if zlib.crc32(content, zlib.crc32(kind)) != check:
+            raise ValueError("damaged")
+        at += length + 12
+        yield kind, content
+
+
+def _unfilter(lines: bytes, height: int, width: int) -> bytes:
+    """The definition for unfiltered lines, the only ones that NumPy undoes faster than Pillow."""
+    table = np.frombuffer(lines, np.uint8).reshape(height, width + 1)
+    if table[:, 0].any():
+        raise ValueError("filtered")
+    return table[:, 1:].tobytes()
