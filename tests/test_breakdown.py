@@ -20,7 +20,7 @@ from vipbench.records import Record, Score
 
 J = "J.{}(frames=inner,objects=foreground)"
 OBJECT_J = "J.{}(frames=inner,objects=first-frame)"
-MIOU = "mIoU()"
+MIOU = "mIoU(absent=skip,frames=all)"
 
 
 def record(*scores: tuple[str, str, float], **changed: object) -> Record:
@@ -156,8 +156,8 @@ def test_markdown_keeps_its_columns() -> None:
     heading, rule, *lines = to_markdown(breakdown([odd], "video")).splitlines()
     assert [line.count("|") for line in (heading, rule, *lines)] == [8] * 4
     assert lines == [
-        "| cut | davis | test | mIoU() | a&#124;b | 0.123457 | 1 |",
-        "| cut | davis | test | mIoU() | ant | – | 1 |",
+        "| cut | davis | test | mIoU(absent=skip,frames=all) | a&#124;b | 0.123457 | 1 |",
+        "| cut | davis | test | mIoU(absent=skip,frames=all) | ant | – | 1 |",
     ]
 
 
