@@ -1,5 +1,6 @@
 """What can be wrong with a user's input, said so that it can be mended."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +50,10 @@ def raise_first(problems: list[Problem]) -> None:
     if errors:
         more = f" (and {len(errors) - 1} more; `vipbench check` lists all)" if len(errors) > 1 else ""
         raise UserError(str(errors[0]).removeprefix("error: ") + more)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question whether the known name was meant that is most like this one; nothing if none is like it."""
+    from difflib import get_close_matches
+
+    return "".join(f" Did you mean {found}?" for found in get_close_matches(name, list(known), 1))

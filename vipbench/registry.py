@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from vipbench.errors import UserError
+from vipbench.errors import UserError, nearest
 
 EXTRA = {"torch", "safetensors"}
 INSTALL = "pip install 'vipbench[baselines]', or -e '.[baselines]' in a clone"
@@ -43,8 +43,8 @@ def load(group: str, name: str) -> Any:
     kind = group.removesuffix("s")
     points = _entry_points(group)
     if name not in points and ":" not in name:
-        known = ", ".join(sorted(points))
-        raise UserError(f"unknown {kind} {name!r}. Known: {known} (or package.module:Attr, ./file.py:Attr)")
+        known = f"{', '.join(sorted(points))} (or package.module:Attr, ./file.py:Attr)"
+        raise UserError(f"unknown {kind} {name!r}.{nearest(name, points)} Known: {known}")
     try:
         return points[name].load() if name in points else _load_address(name)
     except UserError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vipbench import registry
-from vipbench.errors import UserError
+from vipbench.errors import UserError, nearest
 from vipbench.types import Dataset, Method, Video, is_name
 
 DEFAULT_ROOTS = {"VIPBENCH_SYNTH": Path("data/synth")}
@@ -124,6 +124,7 @@ def select(dataset: Dataset, split: str, sequences: tuple[str, ...] | None) -> l
     if unknown:
         listed = ", ".join(sorted(known))
         raise UserError(
-            f"unknown sequence {unknown[0]!r} in split {split!r} of {dataset.name}. Known: {listed}"
+            f"unknown sequence {unknown[0]!r} in split {split!r} of {dataset.name}."
+            f"{nearest(unknown[0], known)} Known: {listed}"
         )
     return [video for video in videos if video.id in sequences]
