@@ -5,7 +5,8 @@ of davis2017-evaluation (davis2017.py). vip-paper: the released evaluation of AT
 absent classes as 0, IoU strictly above the threshold. vip-strict: each ground truth found once, absent
 classes left out, IoU at or above the threshold. vip-paper-compat: all that the released evaluation prints,
 as it does: NaN of classes that are only predicted, ground truth of frames without a prediction left out.
-cihp: persons parsed in single images; its AP^r is APr_vol.
+cihp: persons parsed in single images; its AP^r is APr_vol. coco-segm: COCO's masks and boxes. vip-coco:
+persons of a label map by COCO's rules.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelA
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.boundary import F
 from vipbench.metrics.boxes import APb
+from vipbench.metrics.coco import COCO, COCOHuman
 from vipbench.metrics.davis2017 import FCompat, FUnsupCompat, JCompat, JFCompat, JFUnsupCompat, JUnsupCompat
 from vipbench.metrics.jf import JF
 from vipbench.metrics.measure import Measure
@@ -40,6 +42,8 @@ PROTOCOLS: dict[str, tuple[Measure, ...]] = {
         *(m(absent="nan", frames="submitted") for m in (APr, APrVol, APb)),
     ),
     "cihp": (MeanIoU(), PixelAccuracy(), MeanAccuracy(), APrVol(), APp(), PCP()),
+    "coco-segm": (COCO(), COCO(kind="bbox")),
+    "vip-coco": (COCOHuman(),),
 }
 
 

@@ -45,7 +45,7 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """Call `vipbench` in an empty working folder, without any root in the environment."""
-    for variable in ("VIPBENCH_DAVIS", "VIPBENCH_VIP", "VIPBENCH_SYNTH"):
+    for variable in ("VIPBENCH_COCO", "VIPBENCH_DAVIS", "VIPBENCH_VIP", "VIPBENCH_SYNTH"):
         monkeypatch.delenv(variable, raising=False)
     here = tmp_path / "cwd"
     here.mkdir(exist_ok=True)

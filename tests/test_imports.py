@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"vipbench": "vipbench", "metrics": "vipbench.metrics", "baselines": "vipbench.baselines"}
 FOLDERS["leaderboard"] = "vipbench.leaderboard"
 PURE = "errors native runs types parts segments rle"
-BASE = f"{PURE} png pixels rows atomic archive version"
+BASE = f"{PURE} png pixels rows instances atomic archive version"
 
 # layer -> all that it may import from the suite beside itself
 ALLOWED = {
@@ -27,6 +27,7 @@ ALLOWED = {
     "atomic": "",
     "segments": "errors types",
     "rows": "errors",
+    "instances": "errors types rle",
     "archive": "errors",
     "png": "native",
     "pixels": "errors native runs types png",

@@ -43,9 +43,9 @@ def _message(error: Exception) -> str:
     if isinstance(error, click.UsageError):
         return error.format_message()
     if isinstance(error, ModuleNotFoundError):
-        from vipbench.registry import INSTALL
+        from vipbench.registry import install
 
-        return f"this needs {error.name}: {INSTALL}"
+        return f"this needs {error.name}: {install(str(error.name))}"
     if isinstance(error, OSError):
         return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
     return str(error)

@@ -19,8 +19,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from vipbench.errors import UserError, nearest
 
-EXTRA = {"torch", "safetensors"}
-INSTALL = "pip install 'vipbench[baselines]', or -e '.[baselines]' in a clone"
+EXTRA = {"torch": "baselines", "safetensors": "baselines", "pycocotools": "coco"}
+"""Modules that are not always installed, and the extra that installs them."""
 BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -59,8 +59,13 @@ def load(group: str, name: str) -> Any:
 
 def _missing(kind: str, name: str, error: ModuleNotFoundError) -> str:
     if error.name in EXTRA:
-        return f"{kind} {name!r} needs {error.name}: {INSTALL}"
+        return f"{kind} {name!r} needs {error.name}: {install(error.name)}"
     return f"{kind} {name!r} does not load ({error}). Install what it imports, or mend the name"
+
+
+def install(module: str) -> str:
+    """How to install a module of EXTRA."""
+    return f"pip install 'vipbench[{EXTRA[module]}]', or -e '.[{EXTRA[module]}]' in a clone"
 
 
 def _load_address(address: str) -> Any:

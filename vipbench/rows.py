@@ -1,7 +1,9 @@
 """Numbers from text files: the only place that parses them."""
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 from vipbench.errors import ProblemError
 
@@ -17,6 +19,16 @@ def read_lines(path: Path) -> list[str]:
         raise ProblemError(path, "a text file", "nothing: no such file", "Put it there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProblemError(path, "a text file", f"{error}", "Write or copy it again") from None
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says. Raises UserError for a missing file and for anything but JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ProblemError(path, "a JSON file", "nothing: no such file", "Put it there") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ProblemError(path, "a JSON file", f"{error}", "Write or copy it again") from None
 
 
 def read_rows(path: Path, *forms: str) -> list[list[float]]:

@@ -83,7 +83,10 @@ def _source_files(factory: Callable[..., Any]) -> list[Path]:
 
 
 def find_root(name: str, factory: Any, root: Path | None) -> Path:
-    """The data set's folder: as given, else of its environment variable, else where `data make` puts it."""
+    """The data set's folder: as given, else of its environment variable, else where `data make` puts it.
+
+    It may be a file for a data set that says so by `file_root`.
+    """
     variable = getattr(factory, "env", "")
     if root is None and os.environ.get(variable):
         root = Path(os.environ[variable])
@@ -92,7 +95,7 @@ def find_root(name: str, factory: Any, root: Path | None) -> Path:
     if root is None:
         how = f"--data ROOT or {variable}" if variable else "--data ROOT"
         raise UserError(f"no root for data set {name!r}. Set {how}; `vipbench data info {name}` tells more")
-    if not root.is_dir():
+    if not (root.is_dir() or (getattr(factory, "file_root", False) and root.is_file())):
         raise UserError(
             f"{root}: no such folder for data set {name!r}. `vipbench data info {name}` tells more"
         )

@@ -212,7 +212,8 @@ class Dataset(Protocol):
     background first. void: the id of unlabelled pixels in the category or object layer, None if there is
     none. protocols: names of the protocols that score it, in the order they are reported. layout: the
     prediction folder format that `run` writes. splits: every split, the default one first. env: the
-    environment variable that names its root. about: where to get it, licence, size, how to unpack.
+    environment variable that names its root. about: where to get it, licence, size, how to unpack. A class
+    whose root may be a file has `file_root = True`.
     """
 
     name: str

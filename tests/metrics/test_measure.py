@@ -18,7 +18,7 @@ from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.measure import Measure, Pair, label, parse
 from vipbench.metrics.protocols import PROTOCOLS, unscored
 from vipbench.metrics.region import J
-from vipbench.types import Parsing, Segment, SegmentMap
+from vipbench.types import Instance, Instances, Parsing, Segment, SegmentMap
 
 MEASURES = list(dict.fromkeys(m for measures in PROTOCOLS.values() for m in measures))
 LABELS = [
@@ -82,7 +82,18 @@ def parsing(rng: np.random.Generator, size: tuple[int, int]) -> Parsing:
         return SegmentMap(ids, tuple(rows))
 
     category = SegmentMap(rng.integers(0, 5, size).astype(np.uint16))
-    return Parsing(category, instances(3), instances(6), instances(3))
+    return Parsing(category, instances(3), instances(6), instances(3), boxes(rng, size))
+
+
+def boxes(rng: np.random.Generator, size: tuple[int, int]) -> Instances:
+    """Up to three objects that may overlap, with tied scores."""
+    rows = (
+        Instance(
+            i, int(rng.integers(1, 3)), float(rng.integers(3)), box=(0.0, 0.0, *map(float, rng.random(2) * 4))
+        )
+        for i in range(rng.integers(4))
+    )
+    return Instances(size, tuple(rows), {1: "cat", 2: "dog"})
 
 
 @st.composite

@@ -8,20 +8,24 @@ from vipbench import registry
 from vipbench.archive import opened
 from vipbench.errors import UserError
 from vipbench.folders.base import Folder, files_in, subfolders
+from vipbench.folders.coco import CocoResults
 from vipbench.folders.davis import DavisFolder
 from vipbench.folders.vip import ChallengeFolder, VipFolder
 
-__all__ = ["ChallengeFolder", "DavisFolder", "Folder", "VipFolder", "open_folder"]
+__all__ = ["ChallengeFolder", "CocoResults", "DavisFolder", "Folder", "VipFolder", "open_folder"]
 
 
 def open_folder(root: Path, layers: tuple[str, ...] = ()) -> Folder:
-    """The prediction folder or zip file at root, in the layout that its files have.
+    """The prediction folder, zip file or single file at root, in the layout that its files have.
 
     Where root holds no predictions but one folder in it does, as in most zip files, it is that folder.
     layers: of the data set that it is for; layouts that hold these are tried first, so that a stray file
     does not make it another data set's. Raises UserError if it is missing, damaged, empty, in no known
     layout, or holds several prediction folders.
     """
+    single = [layout for layout in _layouts() if hasattr(layout, "opens") and layout.opens(Path(root))]
+    if single:
+        return single[0](Path(root))
     root = opened(Path(root))
     found = _layout(root, layers)
     if found:
@@ -45,7 +49,8 @@ def _layouts() -> list[type[Folder]]:
 
 def _layout(root: Path, layers: tuple[str, ...]) -> Folder | None:
     """The first layout that finds a frame in any video folder, those with these layers before others."""
-    folders = (layout(root) for layout in sorted(_layouts(), key=lambda layout: layout.layers != layers))
+    layouts = (layout for layout in _layouts() if not hasattr(layout, "opens"))
+    folders = (layout(root) for layout in sorted(layouts, key=lambda layout: layout.layers != layers))
     return next((f for f in folders if any(f.frames(video) for video in f.videos())), None)
 
 

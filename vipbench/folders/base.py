@@ -23,6 +23,9 @@ class Folder(Protocol):
 
     name: of the layout. layers: what it holds of a frame. looks: a path in it, as told to a user. Names
     that start with a dot are never predictions.
+
+    A layout of one file, in place of a folder, says which by a class method `opens(path) -> bool`. One that
+    leaves out what is empty has `sparse = True`: what it lacks is no missing prediction.
     """
 
     name: str
