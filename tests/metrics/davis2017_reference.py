@@ -39,8 +39,8 @@ def _means(found: dict[str, Any]) -> list[float]:
 
 
 def series(n: int) -> np.ndarray:
-    """A series of n values, 0..1."""
-    return (np.arange(n) * 37 % 101) / 100
+    """A series of n values that falls by about 1."""
+    return 1 - np.arange(n) / n + (np.arange(n) * 37 % 101 - 50) / 400
 
 
 def statistics(n: int) -> list[float | None]:
