@@ -2,15 +2,18 @@
 
 import os
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import Cli
 
 from vipbench import archive
 from vipbench.archive import ZipPath, opened
 from vipbench.errors import UserError
+from vipbench.records import load
 from vipbench.rows import read_lines
 
 
@@ -127,6 +130,29 @@ def test_any_damage_is_named(tmp_path: Path, kind: int) -> None:
             said.append(str(error))
     assert len(said) > 100
     assert all(str(tmp_path / "p.zip") in text for text in said)
+
+
+def test_commands_take_a_zip_file_for_the_folder(
+    cli: Cli, davis_root: Path, davis_preds: Path, tmp_path: Path
+) -> None:
+    """And know who made it, as long as nothing in it has changed."""
+    data = ("--dataset", "davis", "--data", davis_root)
+    packs = [davis_preds, Path(shutil.make_archive(str(tmp_path / "upload"), "zip", davis_preds))]
+    first, second = (cli("score", pack, *data, "--out", f"{pack.stem}.json") for pack in packs)
+    assert (first.exit_code, second.exit_code) == (0, 0), second.output
+    found = [load(Path(f"{pack.stem}.json")) for pack in packs]
+    assert found[0].scores == found[1].scores
+    assert [record.method for record in found] == ["copy-first"] * 2
+    assert found[0].timing is not None
+    assert found[1].timing == found[0].timing
+    assert cli("check", packs[1], *data, "--strict-frames").exit_code == 0
+    assert cli("overlay", packs[1], *data, "--out", "drawn").exit_code == 0
+    assert len(list(Path("drawn").glob("*/*.png"))) == 12
+    (davis_preds / "bee/00001.png").write_bytes((davis_preds / "ant/00001.png").read_bytes())
+    shutil.make_archive(str(tmp_path / "upload"), "zip", davis_preds)
+    changed = cli("score", packs[1], *data, "--out", "changed.json")
+    assert "not as `run` left it (bee)" in changed.stderr
+    assert load(Path("changed.json")).method == "upload"
 
 
 def read_all(folder: Path) -> None:
