@@ -83,7 +83,8 @@ def _renamed(data: Any, video: str, name: str) -> Any:
 
 
 def _numbers(measure: Measure, state: State, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
-    """`resample`; what has no value is counted later, not warned of."""
+    """`resample`, of equal rows once; what has no value is counted later, not warned of."""
+    rows, at = np.unique(weights, axis=0, return_inverse=True)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return measure.resample(state, videos, weights)
+        return {key: numbers[at] for key, numbers in measure.resample(state, videos, rows).items()}
