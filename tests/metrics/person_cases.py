@@ -20,11 +20,11 @@ Array = np.ndarray[Any, Any]
 SIZE = (60, 90)
 
 
-def pairs(seed: int, videos: int, frames: int, most: int = 6) -> list[Pair]:
-    """So many videos of so many frames with 2..most persons, each of 3..9 parts."""
+def pairs(seed: int, videos: int, frames: int, most: int = 6, wrong: float = 1.0) -> list[Pair]:
+    """So many videos of so many frames with 2..most persons, each of 3..9 parts. wrong: how much so, 0..1."""
     rng = np.random.RandomState(seed)
     made = [
-        Pair(f"videos{v}", f"{t:012d}", t, t == frames - 1, *_frame(rng, most))
+        Pair(f"videos{v}", f"{t:012d}", t, t == frames - 1, *_frame(rng, most, wrong))
         for v in range(videos)
         for t in range(frames)
     ]
@@ -48,7 +48,7 @@ def _scored(segment: Segment, score: float) -> Segment:
     return Segment(segment.id, segment.category, segment.human, score)
 
 
-def _frame(rng: Any, most: int) -> tuple[Parsing, Parsing]:
+def _frame(rng: Any, most: int, wrong: float) -> tuple[Parsing, Parsing]:
     human, category = np.zeros(SIZE, int), np.zeros(SIZE, int)
     edges = np.sort(rng.choice(np.arange(2, SIZE[1] - 2), rng.randint(3, most + 2), replace=False))
     for person, (left, right) in enumerate(pairwise(edges), 1):
@@ -58,28 +58,28 @@ def _frame(rng: Any, most: int) -> tuple[Parsing, Parsing]:
         for label, start, end in zip(classes, [top, *bottoms[:-1]], bottoms, strict=True):
             category[start:end, left:right] = label
             human[start:end, left:right] = person
-    return parsing(human, category), parsing(*predicted(rng, human, category))
+    return parsing(human, category), parsing(*predicted(rng, human, category, wrong=wrong))
 
 
 def predicted(
-    rng: Any, human: Array, category: Array, classes: Sequence[int] = range(1, 20)
+    rng: Any, human: Array, category: Array, classes: Sequence[int] = range(1, 20), wrong: float = 1.0
 ) -> tuple[Array, Array]:
-    """(person, class) of each pixel of a prediction that is a little wrong: with classes of these."""
-    wrong = np.array(classes)
-    shift = tuple(rng.randint(-3, 4, 2))
+    """(person, class) of each pixel of a prediction that is a little wrong, with classes of these."""
+    labels = np.array(classes)
+    shift = tuple(np.round(wrong * rng.randint(-3, 4, 2)).astype(int))
     human, category = (np.roll(m, shift, (0, 1)) for m in (human, category))
     for person in np.unique(human[human > 0]):
         own = human == person
-        if rng.rand() < 0.15:
+        if rng.rand() < 0.15 * wrong:
             human[own], category[own] = 0, 0
-        elif rng.rand() < 0.2:
+        elif rng.rand() < 0.2 * wrong:
             rows = np.flatnonzero(own.any(axis=1))
             human[own & (np.arange(len(own)) > rng.choice(rows))[:, None]] = human.max() + 1
         for label in np.unique(category[own & (human > 0)]):
-            if rng.rand() < 0.2:
-                category[own & (category == label)] = wrong[rng.randint(len(wrong))]
-    noise = (rng.rand(*human.shape) < 0.02) & (human > 0)
-    category[noise] = wrong[rng.randint(0, len(wrong), noise.sum())]
+            if rng.rand() < 0.2 * wrong:
+                category[own & (category == label)] = labels[rng.randint(len(labels))]
+    noise = (rng.rand(*human.shape) < 0.02 * wrong) & (human > 0)
+    category[noise] = labels[rng.randint(0, len(labels), noise.sum())]
     return human, category
 
 
