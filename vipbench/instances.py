@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vipbench import rle
-from vipbench.errors import ProblemError
-from vipbench.types import Instance
+from vipbench.errors import Problem, ProblemError
+from vipbench.types import Instance, Instances
 
 Row = Mapping[str, Any]
 Size = tuple[int, int]
@@ -43,6 +43,18 @@ def detection(where: str, number: int, row: Row) -> tuple[Instance, Size | None]
         return Instance(number, category, float(score), box=box), None
     size = _size(where, mask)
     return Instance(number, category, float(score), box=box, rle=_mask(where, mask, size)), size
+
+
+def strangers(where: str, truth: Instances | None, found: Instances | None) -> list[Problem]:
+    """Detections of categories that the data set does not have."""
+    if truth is None or found is None:
+        return []
+    unknown = sorted({one.category for one in found.rows} - set(truth.names))
+    mend = "Write the category_id of the data set, not the place of a category in a list"
+    return [
+        Problem(f"{where}: category {i}", f"one of {len(truth.names)} categories", "none of them", mend)
+        for i in unknown
+    ]
 
 
 def _is_number(value: Any) -> bool:

@@ -60,9 +60,9 @@ class Coco:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Background, and the names of the default split's categories in the order of their ids, which may
-        have gaps."""
-        return ("background", *self.file(self.splits[0]).names.values())
+        """The default split's category of each id, "" where none has it."""
+        names = self.file(self.splits[0]).names
+        return ("background", *(names.get(i, "") for i in range(1, max(names, default=0) + 1)))
 
     def file(self, split: str) -> CocoFile:
         """The content of a split's file. Raises UserError for an unknown split or a faulty file."""

@@ -15,6 +15,7 @@ from vipbench.rows import read_json
 from vipbench.types import Instance
 
 PREFIX = "instances_"
+MOST_IDS = 65536
 Row = dict[str, Any]
 
 
@@ -98,8 +99,9 @@ def _load(path: Path, _: int) -> CocoFile:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             mend = "Pass COCO's instances_<split>.json, not its results, captions or keypoints"
             raise ProblemError(path, f'a list "{name}" of objects', "none", mend)
-    if not all(isinstance(row.get("id"), int) for row in data["categories"]):
-        raise ProblemError(path, 'categories with a whole number as "id"', "others", "Number them")
+    if not all(isinstance(row.get("id"), int) and 0 < row["id"] < MOST_IDS for row in data["categories"]):
+        expected = f'categories with an "id" in 1..{MOST_IDS - 1}'
+        raise ProblemError(path, expected, "others", "Number them")
     return CocoFile(path, {name: data[name] for name in ("images", "annotations", "categories")})
 
 
