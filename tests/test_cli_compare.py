@@ -51,6 +51,7 @@ def test_terminal_says_what_was_done(cli: Cli, made: None) -> None:
     out = cli("compare", "a.json", "b.json", "--seed", 5, "--resamples", 15, "--measure", "J.mean").stdout
     assert "Intervals: 95 %, percentile bootstrap over whole videos, 15 resamples, seed 5" in out
     assert "15 random exchanges, seed 5" in out
+    assert "Of fewer than 20 videos the intervals tend to be too short" in out
     assert re.search(r" a +b +\+0\.2250 .* 3 +0 +1$", out, re.MULTILINE)
     assert "J.recall" not in out
 

@@ -124,16 +124,20 @@ def test_ranks() -> None:
     assert stats.ranks([0.9, 0.8, 0.7], lambda i, j: {i, j} == {0, 1}) == [1, 3, 1]
 
 
-def test_the_interval_covers() -> None:
-    """95 % intervals of the mean of 30 videos' values; percentile intervals are known to fall a bit short."""
+@pytest.mark.parametrize(("videos", "low", "high"), [(5, 0.77, 0.88), (30, 0.89, 0.98)])
+def test_the_interval_covers(videos: int, low: float, high: float) -> None:
+    """How often the 95 % interval of a mean of skewed values holds it: too seldom where there are few videos.
+
+    Measured with 2000 repeats: .82 of 5 videos, .88 of 10, .925 of 20, .94 of 50.
+    """
     rng, covered = np.random.default_rng(7), 0
     for seed in range(400):
-        values = rng.beta(8, 3, 30)
-        found = stats.interval(stats.resamples(30, 400, seed) @ values / 30, 0.05)
+        values = rng.beta(8, 3, videos)
+        found = stats.interval(stats.resamples(videos, 400, seed) @ values / videos, 0.05)
         assert found.low is not None
         assert found.high is not None
         covered += found.low <= 8 / 11 <= found.high
-    assert 0.89 <= covered / 400 <= 0.98
+    assert low <= covered / 400 <= high
 
 
 @pytest.mark.parametrize(("videos", "number"), [(8, 256), (20, 300)], ids=["exact", "sampled"])

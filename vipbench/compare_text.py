@@ -13,6 +13,8 @@ from typing import Any
 from vipbench.compare import Comparison, Difference, Estimate, Report
 
 ABSENT = "–"
+FEW = 20
+"""Videos below which a percentile interval of a mean misses clearly more than it may (tests/test_stats.py)."""
 CONSTANT = ("videos", "resamples", "seed", "alpha", "exchanges", "exact")
 
 
@@ -44,6 +46,8 @@ def heading(report: Report) -> list[str]:
         ]
     if count == 1:
         lines.append("A single video says nothing of how videos differ: no interval")
+    elif count < FEW:
+        lines.append(f"Of fewer than {FEW} videos the intervals tend to be too short")
     return lines
 
 
