@@ -14,7 +14,7 @@ from vipbench.compare import Comparison, Difference, Estimate, Report
 
 ABSENT = "–"
 FEW = 20
-"""Videos below which a percentile interval of a mean misses clearly more than it may (tests/test_stats.py)."""
+"""Videos below which a percentile interval of a mean misses more than it may (tests/test_stats.py)."""
 CONSTANT = ("videos", "resamples", "seed", "alpha", "exchanges", "exact")
 
 
