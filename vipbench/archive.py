@@ -6,7 +6,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from lzma import LZMAError
@@ -41,7 +41,7 @@ class ZipPath(PosixPath):
         archive, name = _located(self)
         return name in archive.folders
 
-    def iterdir(self) -> Iterator[ZipPath]:
+    def iterdir(self) -> Generator[ZipPath, None, None]:
         """What lies directly below it. Raises FileNotFoundError for no folder."""
         archive, name = _located(self)
         if name not in archive.folders:
