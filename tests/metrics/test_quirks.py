@@ -1,7 +1,8 @@
 """The thirteen quirks of the released VIP scripts: what they print for a toy, and what is printed here.
 
 vip-paper keeps those that are a definition (Q1, Q2, Q4, Q11, Q12) and repairs those that are an accident
-(Q3, Q5 to Q10, Q13); vip-strict is what COCO and VOC would say. HCPLab-SYSU/ATEN evaluate/.
+(Q3, Q5 to Q10, Q13); vip-strict is what COCO and VOC would say; vip-paper-compat does not repair Q3 and Q7.
+HCPLab-SYSU/ATEN evaluate/.
 """
 
 import math
@@ -19,10 +20,12 @@ from vipbench.folders import VipFolder
 from vipbench.metrics.ap import APr, APrVol, average_precision
 from vipbench.metrics.measure import MeasureWarning, Pair
 from vipbench.metrics.miou import MeanIoU
+from vipbench.metrics.protocols import PROTOCOLS
 from vipbench.types import Parsing, Segment, SegmentMap
 
 PAPER_VOL, STRICT_VOL = APrVol(**PAPER), APrVol(**STRICT)
 PERSON, PERSON_STRICT = APr(**PAPER), APr(**STRICT)
+COMPAT = {m.name: m for m in PROTOCOLS["vip-paper-compat"]}
 TENTHS = [f"0.{k}" for k in range(1, 10)]
 
 
@@ -83,6 +86,9 @@ def test_q3_class_without_ground_truth() -> None:
     with np.errstate(invalid="ignore"):
         released = np.mean([1.0, np.float64(0) / np.float64(0), *[0.0] * 17])
     assert math.isnan(released)
+    assert math.isnan(number(COMPAT["APr_vol"], [one], "0.5"))
+    assert all(math.isnan(ap) for ap in of_class(COMPAT["APr_vol"], one, "dress"))
+    assert of_class(COMPAT["APr_vol"], one) == [1.0] * 9
     with pytest.warns(MeasureWarning, match="dress"):
         assert number(PAPER_VOL, [one], "0.5") == 1 / 19
     with warnings.catch_warnings():
@@ -124,7 +130,8 @@ def test_q7_a_frame_without_prediction() -> None:
     lacks = pair("human", persons([1, 1], 1), layer([0, 0]), frame="2", missing=True)
     empty = pair("human", persons([1, 1], 1), layer([0, 0]), frame="2")
     released = number(PERSON, [found], "0.5")
-    assert released == 1.0
+    assert released == number(COMPAT["APr"], [found, lacks], "0.5") == 1.0
+    assert number(COMPAT["APr"], [found, empty], "0.5") == 0.5
     for measure in (PERSON, PERSON_STRICT):
         assert number(measure, [found, lacks], "0.5") == number(measure, [found, empty], "0.5") == 0.5
 
