@@ -88,7 +88,7 @@ class COCO(Measure):
         if gt is None or pred is None:
             raise KeyError("a parsing has no layer 'instances'")
         where = f"{pair.video}, frame {pair.frame}"
-        if gt.size != pred.size:
+        if gt.size != pred.size and any(one.rle for one in pred.rows):
             raise UserError(f"{where}: expected masks of the image's size {gt.size}, got {pred.size}")
         unknown = {one.category for one in pred.rows} - set(gt.names)
         if unknown:
@@ -109,8 +109,7 @@ class COCO(Measure):
         size = pair.gt.size
         if self.kind == "bbox":
             return box_ious([_box(one, size) for one in found], [_box(one, size) for one in truths], crowd)
-        masks = ([one.rle or rle.of_box(_box(one, size), size) for one in side] for side in (found, truths))
-        return rle.ious(*masks, crowd, size)
+        return rle.ious(_masks(found, size), _masks(truths, size), crowd, size)
 
     def finish(self, state: Rows, videos: Sequence[str]) -> list[Value]:
         """The data set's numbers, those of each category that has truths, then some of each video's."""
@@ -170,6 +169,10 @@ def _instances(found: SegmentMap, ids: list[int], areas: list[int]) -> list[Inst
 
 def _box(one: Instance, size: rle.Size) -> rle.Box:
     return one.box or rle.box(one.rle or "", size)
+
+
+def _masks(side: list[Instance], size: rle.Size) -> list[str]:
+    return [one.rle or rle.of_box(_box(one, size), size) for one in side]
 
 
 def box_ious(

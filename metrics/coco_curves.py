@@ -110,7 +110,7 @@ def numbers(curves: Sequence[Curves], count: int) -> dict[str, tuple[Vector, NDA
 
 def _means(values: NDArray[np.float64]) -> tuple[Vector, NDArray[np.int64]]:
     """The mean over all axes but the first, without the categories (last axis) that are NaN."""
-    known = ~np.isnan(values).reshape(len(values), -1, values.shape[-1]).any(axis=1)
+    known = ~np.isnan(values.reshape(len(values), -1, values.shape[-1]).sum(axis=1))
     # numpy's sum of a contiguous vector, thresholds first and categories last: cocoapi's to the last bit.
     picked = (row[..., k].ravel() for row, k in zip(values, known, strict=True))
     return np.array([p.mean() if p.size else np.nan for p in picked]), known.sum(axis=1)

@@ -31,7 +31,8 @@ BITS = np.arange(CELLS)
 def outside(areas: Vector) -> Flags:
     """Which areas [N] are outside each range, [A, N]."""
     low, high = np.array(RANGES).T[..., None]
-    return (areas < low) | (areas > high)
+    beyond: Flags = (areas < low) | (areas > high)
+    return beyond
 
 
 def match(ious: Ious, crowd: Flags, beyond: Flags, out: Flags) -> tuple[Flags, Flags]:

@@ -49,7 +49,7 @@ class CopyFirst:
         copied = {name: _known(self.dataset, truth, name) for name in self.dataset.layers}
         for frame in video.annotated:
             size = _size(self.dataset, frame)
-            yield frame, Parsing(**{name: _resized(layer, size) for name, layer in copied.items()})
+            yield frame, Parsing.of({name: _resized(layer, size) for name, layer in copied.items()})
 
 
 class ClassPrior:
@@ -70,7 +70,7 @@ class ClassPrior:
         """The prior, brought to each frame's size."""
         for frame in video.annotated:
             size = _size(self.dataset, frame)
-            yield frame, Parsing(**{name: _resized(layer, size) for name, layer in self.prior.items()})
+            yield frame, Parsing.of({name: _resized(layer, size) for name, layer in self.prior.items()})
 
 
 def _most_frequent(dataset: Dataset) -> Ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from vipbench import rle
 from vipbench.errors import Problem, ProblemError
@@ -57,7 +57,7 @@ def strangers(where: str, truth: Instances | None, found: Instances | None) -> l
     ]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,8 @@ class Parsing:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels, of any layer. Raises ValueError where there is none."""
-        for layer in vars(self).values():
+        layers: list[SegmentMap | Instances | None] = list(vars(self).values())
+        for layer in layers:
             if layer is not None:
                 return layer.size
         raise ValueError("this parsing has no layer")
@@ -153,10 +154,17 @@ class Parsing:
         return found
 
     @classmethod
+    def of(cls, layers: Mapping[str, SegmentMap | Instances]) -> Parsing:
+        """The layers by name."""
+        named: dict[str, Any] = dict(layers)
+        return cls(**named)
+
+    @classmethod
     def empty(cls, size: tuple[int, int], layers: Sequence[str]) -> Parsing:
         """Nothing but background, or no object, in each of the layers."""
-        kinds = {name: Instances if name == "instances" else SegmentMap for name in layers}
-        return cls(**{name: kind.empty(size) for name, kind in kinds.items()})
+        return cls.of(
+            {n: Instances.empty(size) if n == "instances" else SegmentMap.empty(size) for n in layers}
+        )
 
 
 def is_name(text: str) -> bool:

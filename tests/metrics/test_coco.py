@@ -135,7 +135,7 @@ def test_no_truth_at_all_is_said() -> None:
 def test_what_cannot_be_scored() -> None:
     with pytest.raises(UserError, match="v, frame v: category 3 is not one of the data set's"):
         BBOX.observe(pair("v", [truth(A)], [found(0.5, A, 3)]))
-    other = Parsing(instances=Instances((9, 9)))
+    other = Parsing(instances=Instances((9, 9), (Instance(0, 1, rle="1"),)))
     with pytest.raises(UserError, match=r"size \(200, 200\), got \(9, 9\)"):
         BBOX.observe(Pair("v", "v", 0, True, pair("v", [], []).gt, other))
 

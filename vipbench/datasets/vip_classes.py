@@ -17,7 +17,7 @@ def flip(parsing: Parsing) -> Parsing:
     """The parsing of the mirrored picture: left and right parts change places, boxes are mirrored."""
     layers = {name: getattr(parsing, name) for name in ("category", "human", "part", "object")}
     flipped = {name: _mirror(layer, name) for name, layer in layers.items() if layer is not None}
-    return Parsing(**flipped)
+    return Parsing.of(flipped)
 
 
 def flip_classes(ids: Ids) -> Ids:
