@@ -19,6 +19,8 @@ from vipbench.metrics.measure import Pair
 from vipbench.metrics.region import J
 from vipbench.metrics.series import Series
 
+REGION, BOUNDARY = J(), F()
+
 
 @dataclass(frozen=True)
 class JF(Series):
@@ -28,5 +30,5 @@ class JF(Series):
 
     def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
         """The mean of the two of each object."""
-        both = zip(J().values(pair, objects), F().values(pair, objects), strict=True)
+        both = zip(REGION.values(pair, objects), BOUNDARY.values(pair, objects), strict=True)
         return [(j + f) / 2 for j, f in both]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, Self, TypeVar, get_args, get_type_hints
@@ -84,6 +84,20 @@ class Pair:
         return self.once(("overlap", layer), lambda: Overlap.of(*self.maps(layer)))
 
 
+def objects_of(gt: Parsing) -> tuple[int, ...]:
+    """The ids of the objects of a ground truth; none where it has no such layer."""
+    return () if gt.object is None else tuple(segment.id for segment in gt.object.segments)
+
+
+def without_void(gt: Parsing, pred: Parsing, void: int | None) -> tuple[Parsing, Parsing]:
+    """Both, with what is void in the ground truth's objects as background in both."""
+    if gt.object is None or pred.object is None or void not in gt.object.present or gt.size != pred.size:
+        return gt, pred
+    known, layers = gt.object.ids != void, (gt.object, pred.object)
+    one, other = (SegmentMap.of(np.where(known, layer.ids, layer.ids.dtype.type(0))) for layer in layers)
+    return replace(gt, object=one), replace(pred, object=other)
+
+
 class State(Protocol):
     """What a measure has seen of some frames; a merge has the same bits in any partition and order."""
 
@@ -126,6 +140,14 @@ class Rows:
     def from_json(cls, data: Any) -> Self:
         """The inverse of to_json."""
         return cls({video: tuple(tuple(row) for row in rows) for video, rows in data.items()})
+
+
+def merged(measure: Measure, states: Sequence[Any]) -> Any:
+    """All the states as one, two by two, so that no row is copied often."""
+    while len(states) > 1:
+        pairs = zip(states[::2], states[1::2], strict=False)
+        states = [one.merge(other) for one, other in pairs] + list(states[len(states) // 2 * 2 :])
+    return states[0] if states else measure.empty()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vipbench.native import native
-from vipbench.runs import Runs
 from vipbench.types import SegmentMap
 
 Counts = NDArray[np.int64]
@@ -33,34 +31,14 @@ class Overlap:
 
     @classmethod
     def of(cls, gt: SegmentMap, pred: SegmentMap) -> Overlap:
-        """The overlap of two maps of the same size, from their runs.
+        """The overlap of two maps of the same size.
 
         Raises ValueError for maps of different sizes.
         """
-        if gt.size != pred.size:
-            raise ValueError(f"maps of different sizes: {gt.size} and {pred.size}")
-        g, p = gt.runs, pred.runs
-        if native and len(g.starts):
-            total = gt.size[0] * gt.size[1]
-            counted = native.joint(g.starts, g.values, p.starts, p.values, total)
-            return cls(g.ids, p.ids, np.frombuffer(counted, np.int64).reshape(len(g.ids), len(p.ids)))
-        return cls(g.ids, p.ids, _joint(g, p))
+        return cls(gt.runs.ids, pred.runs.ids, gt.runs.joint(pred.runs))
 
     def ious(self) -> NDArray[np.float64]:
         """Intersection over union of every pair, float64 [G, P] in 0..1: integers, then one division."""
         unions = self.counts.sum(axis=1, keepdims=True) + self.counts.sum(axis=0) - self.counts
         ratios: NDArray[np.float64] = self.counts / unions
         return ratios
-
-
-def _joint(gt: Runs, pred: Runs) -> Counts:
-    """The definition: between two neighbouring starts, of either map, all pixels are the same pair of ids."""
-    starts = np.union1d(gt.starts, pred.starts)
-    rows, columns = (
-        np.searchsorted(runs.ids, runs.values)[np.searchsorted(runs.starts, starts, side="right") - 1]
-        for runs in (gt, pred)
-    )
-    lengths = np.diff(starts, append=gt.size[0] * gt.size[1])
-    counts = np.zeros((len(gt.ids), len(pred.ids)), np.int64)
-    np.add.at(counts, (rows, columns), lengths)
-    return counts

@@ -60,7 +60,7 @@ def test_the_cache_is_the_users(cli: Cli, davis_preds: Path, davis_root: Path) -
     assert not cache.exists()
     assert cli(*words).exit_code == 0
     assert len(list((cache / "vipbench").glob("*.json"))) == 2
-    assert os.listdir() == ["mine.json"]
+    assert sorted(os.listdir()) == ["mine.json", "mine.states.json.gz"]
 
 
 def test_without_a_cache_there_is_a_score(

@@ -14,18 +14,21 @@ import pytest
 from tiny import Cli
 
 from vipbench import records, registry, states
+from vipbench.datasets.davis import Davis
 from vipbench.errors import UserError
 from vipbench.metrics.measure import Pair
-from vipbench.metrics.series import FOREGROUND, Series
+from vipbench.metrics.region import areas
+from vipbench.metrics.series import Series
 from vipbench.pixels import write_ids
 from vipbench.records import Record
 from vipbench.runner import run
 from vipbench.runstate import hash_files
 from vipbench.scorer import score
 from vipbench.specs import DatasetSpec, MethodSpec
+from vipbench.wanted import protocols
 
 J = "J.{}(frames=inner,objects=foreground)"
-F = "F.{}(frames=inner,objects=foreground)"
+F = "F.{}(frames=inner,objects=foreground,tolerance=0.008)"
 
 
 @pytest.fixture
@@ -158,10 +161,11 @@ def test_states_merge_in_any_partition(request: pytest.FixtureRequest, kind: str
     data = DatasetSpec.of(kind, root)
     dataset = data.open()
     videos = [*dataset.videos("val"), *dataset.videos("train")]  # train has no prediction: all missing
-    work = states.VideoWork(data, preds, None)
+    known = {str(m): m for measures in protocols(dataset).values() for m in measures}
+    work = states.VideoWork(data, preds, tuple(known.values()), None)
     results = [work(video) for video in videos]
     order = [video.id for video in videos]
-    for text, measure in states.measures(dataset).items():
+    for text, measure in known.items():
         a, b, c = (type(measure.empty()).from_json(result.states[text]) for result in results)
         expected = measure.finish(a.merge(b).merge(c), order)
         assert measure.finish(c.merge(a.merge(b)), order) == expected
@@ -204,12 +208,40 @@ class TestCache:
         assert self.score().scores == self.first.scores
 
 
-def test_a_version_without_protocol_is_named(davis_root: Path, davis_preds: Path) -> None:
-    (davis_root / "ImageSets/2017").symlink_to(davis_root / "ImageSets/2016")
-    (davis_root / "Annotations_unsupervised").symlink_to(davis_root / "Annotations")
-    data = DatasetSpec.of("davis", davis_root, {"year": "2017", "task": "unsupervised"})
+def test_a_version_without_protocol_is_named(
+    davis_root: Path, davis_preds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bare(Davis):
+        def __init__(self, root: Path) -> None:
+            super().__init__(root)
+            self.protocols = ()
+
+    monkeypatch.setattr(DatasetSpec, "open", lambda self: Bare(davis_root))
     with pytest.raises(UserError, match="no protocol scores"):
-        score(davis_preds, data, "val")
+        score(davis_preds, DatasetSpec.of("davis", davis_root), "val")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("davis2018", r"unknown protocol 'davis2018'. Known: davis2016, .*; or a measure, as F\("),
+        ("G(tolerance=1)", "unknown measure 'G'"),
+        ("vip-paper", "looks at the layer 'category', expected one of davis: object"),
+    ],
+)
+def test_what_is_asked_for_must_fit(davis_root: Path, davis_preds: Path, asked: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        score(davis_preds, DatasetSpec.of("davis", davis_root), "val", asked=(asked,))
+
+
+def test_protocols_and_measures_on_demand(davis_root: Path, davis_preds: Path) -> None:
+    asked = ("davis2017-semi-compat", "F(tolerance=0.15)", "F(tolerance=3)")
+    record = score(davis_preds, DatasetSpec.of("davis", davis_root), "val", asked=asked)
+    assert list(record.protocols) == ["davis2017-semi-compat", "asked"]
+    label = "F.mean(frames=inner,objects=foreground,tolerance={})"
+    pixels, share = (record.value(label.format(t)) for t in (3.0, 0.15))  # of the diagonal of 12x16, 20
+    assert pixels == share
+    assert record.value("J_compat.mean(frames=inner,objects=first-frame)") is not None
 
 
 def test_published_figures_of_davis_2016(cli: Cli, test_data: Path, tmp_path: Path) -> None:
@@ -262,10 +294,10 @@ class Dice(Series):
 
     name: ClassVar[str] = "Dice"
 
-    def value(self, pair: Pair, obj: int) -> float:
-        gt, pred = (m.ids != 0 if obj == FOREGROUND else m.ids == obj for m in pair.maps(self.layer))
-        both = int(gt.sum() + pred.sum())
-        return 2 * int((gt & pred).sum()) / both if both else 1.0
+    def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
+        shared, gt, pred = areas(pair, objects, objects)
+        both = zip(2 * shared.diagonal(), gt + pred, strict=True)
+        return [float(common / total) if total else 1.0 for common, total in both]
 
 
 def test_a_measure_plug_in_is_scored_where_its_layer_is(

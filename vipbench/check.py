@@ -21,12 +21,14 @@ def check(
     sequences: tuple[str, ...] | None = None,
     strict_frames: bool = False,
     unscored: Callable[[int], set[int]] = lambda length: set(),
+    contents: bool = True,
 ) -> list[Problem]:
     """The problems of a prediction folder for a split, or for the named videos of it alone.
 
     Missing frames (which score as empty) and extra frames or videos are warnings, errors with
     strict_frames; everything else is an error. unscored: the positions that no protocol scores in a video
-    of so many annotated frames; they may be missing. Raises UserError for unknown sequences.
+    of so many annotated frames; they may be missing. contents: look into the files, too. Raises
+    UserError for unknown sequences.
     """
     videos = select(dataset, split, sequences)
     known = {video.id for video in (dataset.videos(split) if sequences else videos)}
@@ -38,7 +40,8 @@ def check(
     problems += _missing_videos(folder, [video.id for video in videos if video.id not in present])
     for video in videos:
         if video.id in present:
-            problems += _frames(folder, video, unscored) + _faults(folder, dataset, video)
+            problems += _frames(folder, video, unscored)
+            problems += _faults(folder, dataset, video) if contents else []
     return [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
 
 
@@ -92,11 +95,11 @@ def _faults(folder: Folder, dataset: Dataset, video: Video) -> list[Problem]:
     """The format faults of the annotated frames that have a prediction."""
     present = set(folder.frames(video.id))
     frames = [frame for frame in video.annotated if frame.name in present]
-    classes = _classes(dataset, video)
-    return [p for frame in frames for p in folder.problems(frame, _size(dataset, frame), classes)]
+    classes = classes_of(dataset, video)
+    return [p for frame in frames for p in folder.examine(frame, _size(dataset, frame), classes)[1]]
 
 
-def _classes(dataset: Dataset, video: Video) -> int:
+def classes_of(dataset: Dataset, video: Video) -> int:
     """What ids must be below. DAVIS 2017 knows the objects of the first frame; 2016 takes any nonzero id."""
     if "object" not in dataset.layers:
         return len(dataset.classes)
@@ -110,7 +113,7 @@ def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
     """(height, width) of a frame: its image's, or its ground truth's where there is no image."""
     if frame.image.is_file():
         return probe(frame.image)[1]
-    return dataset.read(frame).layer(dataset.layers[0]).size
+    return dataset.read(frame).size
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +25,33 @@ def check_folder(
     jobs: int = 1,
     strict_frames: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    contents: bool = True,
 ) -> list[Problem]:
     """The problems of the prediction folder `root`, errors first, then by path; the same for any `jobs`.
 
-    See vipbench.check for what counts as what. Frames that no protocol of the data set scores may be missing.
+    See vipbench.check for what counts as what. contents: look into the files, too. Frames that no
+    protocol of the data set scores may be missing.
     """
-    work = _Work(data, root, split, strict_frames)
+    work = _Work(data, root, split, strict_frames, contents)
     ids = tuple(video.id for video in select(work.dataset, split, sequences))
     shares = [ids[start::MOST_SHARES] for start in range(min(MOST_SHARES, len(ids)))]
-    if len(shares) < 2:
-        return _sorted(work(sequences))
+    if len(shares) < 2 or not contents:
+        return in_order(work(sequences))
     problems: list[Problem] = []
     for count, found in enumerate(each(work, shares, jobs), 1):
         problems += found
         if progress is not None:
             progress("check", count, len(shares))
-    return _sorted(problems)
+    return in_order(problems)
 
 
-def _sorted(problems: list[Problem]) -> list[Problem]:
-    """Each once: what concerns the whole folder is found with every share of the videos."""
+def strictly(problems: Iterable[Problem], strict: bool) -> list[Problem]:
+    """The problems, with strict all of them as errors."""
+    return [replace(problem, warning=problem.warning and not strict) for problem in problems]
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Errors first, then by path. Each once: what concerns the whole folder is found with every share."""
     return sorted(dict.fromkeys(problems), key=lambda p: (p.warning, p.where, str(p)))
 
 
@@ -54,12 +61,14 @@ class _Work(FolderWork):
 
     split: str
     strict_frames: bool
+    contents: bool
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Work, (self.data, self.root, self.split, self.strict_frames)
+        return _Work, (self.data, self.root, self.split, self.strict_frames, self.contents)
 
     def __call__(self, sequences: tuple[str, ...] | None) -> list[Problem]:
-        return check(self.folder, self.dataset, self.split, sequences, self.strict_frames, self._unscored)
+        options = self.strict_frames, self._unscored, self.contents
+        return check(self.folder, self.dataset, self.split, sequences, *options)
 
     def _unscored(self, length: int) -> set[int]:
         positions = [set(unscored(protocol, length)) for protocol in self.dataset.protocols]

@@ -97,6 +97,13 @@ def check(
     help="Measure every video anew, not from $XDG_CACHE_HOME/vipbench (default ~/.cache/vipbench).",
 )
 @click.option("--method", help="Its name in the Record. Default: what `run` noted, else the folder's name.")
+@click.option(
+    "--protocol",
+    "asked",
+    metavar="NAME",
+    multiple=True,
+    help="This one, or a measure such as 'F(tolerance=0.004)', in place of the data set's protocols.",
+)
 @given.as_json
 def score(
     folder: Path,
@@ -108,6 +115,7 @@ def score(
     out: Path | None,
     no_cache: bool,
     method: str | None,
+    asked: tuple[str, ...],
     fmt: str,
 ) -> None:
     """Score a prediction folder and write a Record."""
@@ -117,7 +125,7 @@ def score(
         None if no_cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vipbench"
     )
     with console.progress(f"score {folder}") as tick:
-        record = scorer.score(folder, data, split, sequences, jobs, cache, method, strict_frames, tick)
+        record = scorer.score(folder, data, split, sequences, jobs, cache, method, strict_frames, tick, asked)
     out = out or RECORDS / scorer.file_name(record, data, sequences)
     record.save(out)
     console.warn(record.provenance.warnings)

@@ -45,6 +45,19 @@ class Runs:
         height, width = self.size
         return np.diff(self.starts, append=np.int32(height * width))
 
+    def joint(self, other: Runs) -> NDArray[np.int64]:
+        """How many pixels are of each pair of ids, int64 [ids, other's ids]: the joint histogram of two maps.
+
+        Raises ValueError for maps of different sizes.
+        """
+        if self.size != other.size:
+            raise ValueError(f"maps of different sizes: {self.size} and {other.size}")
+        height, width = self.size
+        if not native or not len(self.starts):
+            return _joint(self, other)
+        counted = native.joint(self.starts, self.values, other.starts, other.values, height * width)
+        return np.frombuffer(counted, np.int64).reshape(len(self.ids), len(other.ids))
+
     @property
     def digest(self) -> bytes:
         """sha256 of the map's content, whatever its type was or its file is encoded as."""
@@ -61,3 +74,15 @@ def _runs(
     starts = np.flatnonzero(first).astype(np.int32)
     values = ids.ravel()[starts].astype(np.uint16)
     return starts, values, np.unique(values)
+
+
+def _joint(one: Runs, other: Runs) -> NDArray[np.int64]:
+    """The definition: between two neighbouring starts, of either map, all pixels are the same pair of ids."""
+    starts = np.union1d(one.starts, other.starts)
+    rows, columns = (
+        np.searchsorted(runs.ids, runs.values)[np.searchsorted(runs.starts, starts, side="right") - 1]
+        for runs in (one, other)
+    )
+    counts = np.zeros((len(one.ids), len(other.ids)), np.int64)
+    np.add.at(counts, (rows, columns), np.diff(starts, append=one.size[0] * one.size[1]))
+    return counts

@@ -8,23 +8,23 @@ bit, however the videos were distributed over processes.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vipbench import provenance, registry
-from vipbench.checking import check_folder
+from vipbench.checking import check_folder, in_order, strictly
 from vipbench.errors import raise_first
+from vipbench.finish import finish, labels
 from vipbench.folders import open_folder
-from vipbench.metrics.measure import Measure, label
 from vipbench.origin import origin
 from vipbench.parallel import each
-from vipbench.records import Provenance, Record, Score
+from vipbench.records import Provenance, Record
 from vipbench.specs import DatasetSpec, select
-from vipbench.states import Scored, VideoWork, measures, protocols
+from vipbench.states import Scored, VideoWork
 from vipbench.types import Dataset, Video
 from vipbench.version import __version__
+from vipbench.wanted import protocols
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done ("check", then videos), how much is, and of how much."""
@@ -40,28 +40,32 @@ def score(
     method: str | None = None,
     strict_frames: bool = False,
     progress: Progress | None = None,
+    asked: Sequence[str] = (),
 ) -> Record:
-    """Score the prediction folder `root` by the protocols of its data set.
+    """Score the prediction folder `root` by the protocols of its data set, or by those asked for.
 
-    The folder is checked first; a frame without a prediction scores as an empty one and is listed in the
-    Record's warnings. cache: a folder for the states of single videos, None for no cache. method: its name
-    in the Record, by default what `run` noted of files that are still the same, else the folder's name.
+    A frame without a prediction scores as an empty one and is listed in the Record's warnings. cache: a
+    folder for the states of single videos, None for no cache. method: its name in the Record, by default what
+    `run` noted of files that are still the same, else the folder's name. asked: see `wanted.protocols`.
     Raises UserError for a faulty folder.
     """
     dataset = data.open()
     videos = select(dataset, split, sequences)
-    known = measures(dataset)
-    problems = check_folder(root, data, split, sequences, jobs, strict_frames, progress)
+    groups = protocols(dataset, asked)
+    known = {str(measure): measure for measures in groups.values() for measure in measures}
+    listed = check_folder(root, data, split, sequences, strict_frames=strict_frames, contents=False)
+    raise_first(listed)
+    results = _observe(VideoWork(data, root, tuple(known.values()), cache), videos, jobs, progress)
+    problems = in_order([*listed, *strictly((p for r in results for p in r.problems), strict_frames)])
     raise_first(problems)
-    results = _observe(VideoWork(data, root, cache), videos, jobs, progress)
-    finished, notes = _finish(known, results)
+    finished, notes = finish(known, results, videos)
     made = origin(root, videos)
     return Record(
         method=made.method if method is None else method,
         options=made.options if method is None else {},
         dataset=dataset.name,
         split=split,
-        protocols=_protocols(dataset, finished),
+        protocols=labels(groups, finished),
         scores=tuple(score for scores in finished.values() for score in scores),
         timing=made.timing,
         provenance=_provenance(
@@ -97,32 +101,6 @@ def _observe(work: VideoWork, videos: list[Video], jobs: int, progress: Progress
         if progress is not None:
             progress(result.video, len(scored), len(videos))
     return [scored[video.id] for video in videos]
-
-
-def _finish(
-    known: dict[str, Measure], results: Sequence[Scored]
-) -> tuple[dict[str, list[Score]], tuple[str, ...]]:
-    """The scores of every measure by its text, and what the measures warn of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        finished = {text: _scores(measure, text, results) for text, measure in known.items()}
-    return finished, tuple(dict.fromkeys(f"warning: {warning.message}" for warning in caught))
-
-
-def _scores(measure: Measure, text: str, results: Sequence[Scored]) -> list[Score]:
-    merged = measure.empty()
-    for result in results:
-        merged = merged.merge(type(merged).from_json(result.states[text]))
-    values = measure.finish(merged, [result.video for result in results])
-    return [Score(label(measure, value.key), value.scope, float(value.value), value.n) for value in values]
-
-
-def _protocols(dataset: Dataset, finished: dict[str, list[Score]]) -> dict[str, list[str]]:
-    """The labels of each protocol's numbers, those of single classes, sequences and frames included."""
-    return {
-        protocol: list(dict.fromkeys(s.measure for m in known for s in finished[str(m)]))
-        for protocol, known in protocols(dataset).items()
-    }
 
 
 def file_name(record: Record, data: DatasetSpec, sequences: tuple[str, ...] | None) -> str:

@@ -1,4 +1,7 @@
-"""One video of a prediction folder -> the states of all measures, from the cache if nothing has changed."""
+"""One video of a prediction folder -> the states of all measures, from the cache if nothing has changed.
+
+Each file is read once, for what is wrong with it and for what the measures see.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vipbench import metrics, registry
+from vipbench import metrics
 from vipbench.atomic import write_text
-from vipbench.errors import UserError
-from vipbench.metrics.measure import Measure, Pair
-from vipbench.metrics.protocols import PROTOCOLS
-from vipbench.types import Dataset, Parsing, Video
+from vipbench.check import classes_of
+from vipbench.errors import Problem
+from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
+from vipbench.seen import Content, Seen
+from vipbench.types import Frame, Parsing, Video
 from vipbench.version import __version__
 from vipbench.work import FolderWork
 
@@ -28,124 +30,91 @@ class Scored:
     """What is sent back for one video.
 
     truth, prediction: sha256 over ids and rows of all layers, frame by frame. states: each measure's state
-    as JSON, by the measure's text.
+    as JSON, by the measure's text. groups: the same of the frames that have a tag, by tag. problems: of the
+    video's files; where one is an error there is nothing else.
     """
 
     video: str
-    truth: str
-    prediction: str
-    states: dict[str, Any]
-
-
-PLUG_INS = "plug-ins"
-
-
-def protocols(dataset: Dataset) -> dict[str, tuple[Measure, ...]]:
-    """The measures of the data set's protocols, and of installed plug-ins that look at one of its layers.
-
-    Raises UserError if no protocol scores the data set.
-    """
-    if not dataset.protocols:
-        raise UserError(f"{dataset.name} {dataset.version}: no protocol scores this version yet")
-    builtin = {m.name for known in PROTOCOLS.values() for m in known}
-    added = (registry.load("measures", name)() for name in registry.names("measures") if name not in builtin)
-    extra = tuple(measure for measure in added if measure.layer in dataset.layers)
-    return {p: PROTOCOLS[p] for p in dataset.protocols} | ({PLUG_INS: extra} if extra else {})
-
-
-def measures(dataset: Dataset) -> dict[str, Measure]:
-    """The measures of `protocols` by their text."""
-    return {str(m): m for known in protocols(dataset).values() for m in known}
+    truth: str = ""
+    prediction: str = ""
+    states: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass
 class VideoWork(FolderWork):
     """Scores one video. cache: folder for states, None for none. Pickled as names: a worker opens its own."""
 
+    measures: tuple[Measure, ...]
     cache: Path | None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return VideoWork, (self.data, self.root, self.cache)
+        return VideoWork, (self.data, self.root, self.measures, self.cache)
+
+    @cached_property
+    def videos(self) -> set[str]:
+        """The videos that have predictions."""
+        return set(self.folder.videos())
 
     def __call__(self, video: Video) -> Scored:
-        known = measures(self.dataset)
-        path = self.cache and self.cache / f"{self._key(video, list(known))}.json"
+        path = self.cache and self.cache / f"{self._key(video)}.json"
         earlier = _read(path) if path else None
-        if earlier is not None and earlier == self._observe(video, {}, earlier.states):
-            return earlier
-        scored = self._observe(video, known, {})
-        if path:
+        if earlier is not None:
+            now = self._observe(video, ())
+            if now == replace(earlier, states={}, groups={}):
+                return earlier
+        scored = self._observe(video, self.measures)
+        if path and scored.states:
             with suppress(OSError):  # a cache that cannot be written costs time, not the scores
                 write_text(path, json.dumps(asdict(scored)))
         return scored
 
-    def _observe(self, video: Video, known: dict[str, Measure], states: dict[str, Any]) -> Scored:
-        """Hash a video's pairs and let the measures see them, in one reading."""
-        truth, prediction = hashlib.sha256(), hashlib.sha256()
-        merged = {text: measure.empty() for text, measure in known.items()}
-        for pair in self._pairs(video):
-            truth.update(_content(pair.frame, pair.gt))
-            prediction.update(_content(pair.frame, None if pair.missing else pair.pred))
-            for text, measure in known.items():
-                merged[text] = merged[text].merge(measure.observe(pair))
-        states = states | {text: state.to_json() for text, state in merged.items()}
-        return Scored(video.id, truth.hexdigest(), prediction.hexdigest(), states)
+    def _observe(self, video: Video, measures: tuple[Measure, ...]) -> Scored:
+        """Hash a video's frames and let the measures see them, in one reading."""
+        content, seen, problems = Content(), Seen(measures), list[Problem]()
+        for frame, pair in self._pairs(video, problems):
+            content.add(pair)
+            seen.add(pair, frame.tags)
+        if any(not problem.warning for problem in problems):
+            return Scored(video.id, problems=tuple(problems))
+        return Scored(video.id, *content.hashes, seen.states(), seen.groups(), tuple(problems))
 
-    def _pairs(self, video: Video) -> Iterator[Pair]:
-        """Ground truth and prediction of the annotated frames, in time order."""
-        frames = video.annotated
-        present = set(self.folder.frames(video.id)) if video.id in self.folder.videos() else set()
-        objects = _objects(self.dataset, video)
+    def _pairs(self, video: Video, problems: list[Problem]) -> Iterator[tuple[Frame, Pair]]:
+        """Ground truth and prediction of the annotated frames in time order, up to the first error.
+
+        problems: takes what is wrong with the files of all frames.
+        """
+        frames, objects = video.annotated, tuple[int, ...]()
+        present = set(self.folder.frames(video.id)) if video.id in self.videos else set()
+        classes = classes_of(self.dataset, video) if present else 0
         for position, frame in enumerate(frames):
-            truth = self.dataset.read(frame)
-            missing = frame.name not in present
-            found = _empty(truth, self.dataset.layers) if missing else self.folder.read(video.id, frame.name)
-            yield Pair(
-                video=video.id,
-                frame=frame.name,
-                position=position,
-                last=position == len(frames) - 1,
-                gt=truth,
-                pred=found,
-                objects=objects,
-                missing=missing,
-            )
+            gt, missing = self.dataset.read(frame), frame.name not in present
+            objects = objects if position else objects_of(gt)
+            pred: Parsing | None = Parsing.empty(gt.size, self.dataset.layers)
+            if not missing:
+                pred, found = self.folder.examine(frame, gt.size, classes)
+                problems += found
+            if pred is not None and all(problem.warning for problem in problems):
+                last = position == len(frames) - 1
+                maps = without_void(gt, pred, self.dataset.void)
+                yield frame, Pair(video.id, frame.name, position, last, *maps, objects, missing)
 
-    def _key(self, video: Video, known: list[str]) -> str:
+    def _key(self, video: Video) -> str:
         """Names the cache file: all that decides the states, but for the pixels, whose hashes lie inside."""
         data = [self.data.name, str(self.data.root.resolve()), self.data.options, self.dataset.version]
-        parts = [_code(), data, str(self.root.resolve()), video.split, video.id, known]
+        tags = [frame.tags for frame in video.annotated]
+        known = [str(measure) for measure in self.measures]
+        parts = [_code(), data, str(self.root.resolve()), video.split, video.id, tags, known]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _read(path: Path) -> Scored | None:
     try:
-        return Scored(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Scored(**found | {"problems": tuple(Problem(**problem) for problem in found["problems"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _objects(dataset: Dataset, video: Video) -> tuple[int, ...]:
-    """The object ids of the first annotated frame; none where the data set has no objects."""
-    if "object" not in dataset.layers or not video.annotated:
-        return ()
-    ids = np.unique(dataset.read(video.annotated[0]).layer("object").ids).tolist()
-    return tuple(i for i in ids if i not in (0, dataset.void))
-
-
-def _empty(truth: Parsing, layers: tuple[str, ...]) -> Parsing:
-    return Parsing.empty(truth.layer(layers[0]).size, layers)
-
-
-def _content(frame: str, parsing: Parsing | None) -> bytes:
-    """A digest of a frame's name, ids and rows, whatever the files were encoded as."""
-    digest = hashlib.sha256(frame.encode())
-    layers = {} if parsing is None else vars(parsing)
-    for name, layer in layers.items():
-        if layer is not None:
-            digest.update(f"{name} {layer.size} {layer.segments}".encode())
-            digest.update(layer.ids.tobytes())
-    return digest.digest()
 
 
 @cache

@@ -54,11 +54,11 @@ def test_bilevel_gray_and_palette_read_alike(tmp_path: Path, mode: str) -> None:
 def test_faults_of_a_frame(tmp_path: Path) -> None:
     folder = DavisFolder(tmp_path)
     folder.write("a", "00000", Parsing(object=SegmentMap.of(square(255))))
-    assert folder.problems(FRAME, SIZE, 65536) == []
-    got = [p.got for p in folder.problems(FRAME, (12, 17), 3)]
+    assert folder.examine(FRAME, SIZE, 65536)[1] == []
+    got = [p.got for p in folder.examine(FRAME, (12, 17), 3)[1]]
     assert got == ["16x12", "1 others: 255"]
     photo(tmp_path / "a/00000.png")
-    assert [p.got for p in folder.problems(FRAME, SIZE, 3)] == ["mode RGB"]
+    assert [p.got for p in folder.examine(FRAME, SIZE, 3)[1]] == ["mode RGB"]
     with pytest.raises(UserError, match="no such file"):
         folder.read("a", "00001")
 

@@ -77,7 +77,7 @@ def test_files_are_the_challenges(tmp_path: Path) -> None:
 def test_what_is_written_is_read(folder: VipFolder) -> None:
     found = open_folder(folder.root)
     assert (found.name, found.videos(), found.frames(VIDEO)) == (folder.name, [VIDEO], [NAME])
-    assert found.problems(FRAME, SIZE, 20) == []
+    assert found.examine(FRAME, SIZE, 20)[1] == []
     read = found.read(VIDEO, NAME)
     assert read.layer("human").segments == (
         Segment(1, score=0.9, box=(2, 8, 10, 14)),
@@ -144,7 +144,7 @@ def test_published_triple_survives_both_layouts(
     rows = [Segment(i, int(category.flat[p]), int(human.ids.flat[p])) for i, p in pixels.items()]
     layout(tmp_path).write(VIDEO, NAME, Parsing(SegmentMap(category), human, SegmentMap(ids, tuple(rows))))
     read = open_folder(tmp_path)
-    assert read.problems(FRAME, (900, 1200), 20) == []
+    assert read.examine(FRAME, (900, 1200), 20)[1] == []
     found = read.read(VIDEO, NAME)
     np.testing.assert_array_equal(found.layer("category").ids, category)
     np.testing.assert_array_equal(found.layer("human").ids, human.ids)
@@ -174,7 +174,7 @@ def test_a_part_belongs_to_the_person_that_owns_most_of_it(tmp_path: Path) -> No
 def test_an_empty_frame_is_legal(tmp_path: Path) -> None:
     folder = VipFolder(tmp_path)
     folder.write(VIDEO, NAME, Parsing.empty(SIZE, folder.layers))
-    assert folder.problems(FRAME, SIZE, 20) == []
+    assert folder.examine(FRAME, SIZE, 20)[1] == []
     assert folder.read(VIDEO, NAME).layer("human").segments == ()
     assert text(folder, 0).read_text() == ""
 
@@ -211,7 +211,7 @@ def test_a_row_that_is_not_numbers_is_named(folder: VipFolder, which: int, conte
     bad = content.splitlines()[line - 1]
     with pytest.raises(UserError, match=f"{text(folder, which).name}:{line}: expected a row .* got '{bad}'"):
         folder.read(VIDEO, NAME)
-    (problem,) = folder.problems(FRAME, SIZE, 20)
+    (problem,) = folder.examine(FRAME, SIZE, 20)[1]
     assert problem.where == f"{text(folder, which)}:{line}"
 
 
@@ -228,7 +228,7 @@ def test_rows_and_pixels_must_match(folder: VipFolder, rows: str, fault: str) ->
     text(folder, 1).write_text(rows)
     with pytest.raises(UserError, match=fault):
         folder.read(VIDEO, NAME)
-    assert len(folder.problems(FRAME, SIZE, 20)) == 1
+    assert len(folder.examine(FRAME, SIZE, 20)[1]) == 1
 
 
 def test_classes_must_be_in_range(folder: VipFolder) -> None:
@@ -237,7 +237,7 @@ def test_classes_must_be_in_range(folder: VipFolder) -> None:
     ids[0, :2] = 20, 255
     write_ids(image(folder, 0), ids, colours=False)
     text(folder, 1).write_text("2 .5\n5 .5\n20 .5\n")
-    found = [(p.expected, p.got) for p in folder.problems(FRAME, SIZE, 20)]
+    found = [(p.expected, p.got) for p in folder.examine(FRAME, SIZE, 20)[1]]
     assert found == [("ids 0..19", "2 others: 20, 255"), ("a class in 1..19", "class 20")]
 
 
@@ -246,7 +246,7 @@ def test_sizes_are_never_changed(folder: VipFolder, which: int) -> None:
     """Q13: the released code resizes, and blends labels."""
     ids = read_ids(image(folder, which))
     write_ids(image(folder, which), np.vstack([ids, ids[-1:]]))
-    (problem,) = folder.problems(FRAME, SIZE, 20)
+    (problem,) = folder.examine(FRAME, SIZE, 20)[1]
     assert (problem.where, problem.expected, problem.got) == (
         str(image(folder, which)),
         "16x12 pixels",
@@ -260,7 +260,7 @@ def test_damaged_and_missing_files_are_all_found(folder: VipFolder) -> None:
     photo(image(folder, 0))
     image(folder, 1).write_bytes(image(folder, 1).read_bytes()[:-25])
     text(folder, 1).unlink()
-    got = [(p.where, p.got) for p in folder.problems(FRAME, SIZE, 20)]
+    got = [(p.where, p.got) for p in folder.examine(FRAME, SIZE, 20)[1]]
     assert [where for where, _ in got] == [str(image(folder, 0)), str(image(folder, 1)), str(text(folder, 1))]
     assert got[0][1] == "mode RGB"
     assert got[1][1].startswith("a truncated or damaged one")

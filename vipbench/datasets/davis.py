@@ -60,7 +60,7 @@ class Davis:
         self.void: int | None = VOID if unsupervised else None
         self.protocols: tuple[str, ...] = ("davis2016",) if year == 2016 else ("davis2017-semi",)
         if unsupervised:
-            self.protocols = ()
+            self.protocols = ("davis2017-unsup",)
         self.annotations = self.root / (TASKS["unsupervised"] if unsupervised else "Annotations") / resolution
         self.images = self.root / "JPEGImages" / resolution
 
@@ -118,10 +118,11 @@ class Davis:
         """The objects of a frame. Raises UserError for a missing or damaged annotation."""
         ids = read_ids(self.label(frame))
         if self.year == 2016:
-            ids = (ids != 0).astype(np.uint16)
-        elif self.void is None:
-            ids = np.where(ids == VOID, 0, ids).astype(np.uint16)
-        return Parsing(object=SegmentMap.of(ids, self.void))
+            ids = (ids != 0).view(np.uint8)
+        found = SegmentMap.of(ids, self.void)
+        if self.year == 2017 and self.void is None and VOID in found.present:
+            found = SegmentMap.of(np.where(ids == VOID, ids.dtype.type(0), ids))
+        return Parsing(object=found)
 
     def check(self, split: str) -> list[Problem]:
         """Everything wrong with the files of a split, each with how to mend it."""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from vipbench.errors import Problem
 from vipbench.types import Frame, Parsing, SegmentMap
 
@@ -50,8 +48,13 @@ class Folder(Protocol):
     def write(self, video: str, frame: str, parsing: Parsing) -> None:
         """Write a frame. Raises UserError for a parsing whose rows and pixels contradict each other."""
 
-    def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
-        """Everything wrong with a frame's files. size: (height, width); classes: what ids must be below."""
+    def examine(
+        self, frame: Frame, size: tuple[int, int], classes: int
+    ) -> tuple[Parsing | None, list[Problem]]:
+        """The prediction for a frame, and everything wrong with its files, in one reading.
+
+        size: (height, width); classes: what ids must be below. None where it cannot be read.
+        """
 
 
 def subfolders(root: Path) -> list[str]:
@@ -80,8 +83,7 @@ def size_problems(path: Path, found: SegmentMap, size: tuple[int, int]) -> list[
 
 def id_problems(path: Path, found: SegmentMap, classes: int) -> list[Problem]:
     """Ids at or above `classes` in a map whose ids have no rows."""
-    present = np.flatnonzero(np.bincount(found.ids.ravel()))
-    outside = present[present >= classes].tolist()
+    outside = [i for i in found.present if i >= classes]
     if not outside:
         return []
     mend = "Save the ids themselves, not gray values"

@@ -42,15 +42,18 @@ class DavisFolder:
         """Write the ids of the object layer."""
         write_ids(self._path(video, frame), parsing.layer("object").ids)
 
-    def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
+    def examine(
+        self, frame: Frame, size: tuple[int, int], classes: int
+    ) -> tuple[Parsing | None, list[Problem]]:
         """An unreadable image, a wrong size, ids at or above `classes`, values that no mask has."""
         path = self._path(frame.video, frame.name)
         try:
-            found = self.read(frame.video, frame.name).layer("object")
+            parsing = self.read(frame.video, frame.name)
         except ProblemError as error:
-            return [error.problem]
+            return None, [error.problem]
+        found = parsing.layer("object")
         ids = id_problems(path, found, classes) or mask_problems(path, found)
-        return size_problems(path, found, size) + ids
+        return parsing, size_problems(path, found, size) + ids
 
     def _path(self, video: str, frame: str) -> Path:
         return self.root / video / f"{frame}.png"

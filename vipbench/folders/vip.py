@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,9 @@ class VipFolder:
         for form, rows in zip(self.texts, (persons, parts), strict=True):
             self._path(form, video, frame).write_text("".join(rows), "utf-8")
 
-    def problems(self, frame: Frame, size: tuple[int, int], classes: int) -> list[Problem]:
+    def examine(
+        self, frame: Frame, size: tuple[int, int], classes: int
+    ) -> tuple[Parsing | None, list[Problem]]:
         """Missing or damaged files, wrong sizes, ids or classes out of range, rows that do not match.
 
         Where there is none of these, parts that a person has twice, as a warning.
@@ -116,7 +119,10 @@ class VipFolder:
                 found += id_problems(path, layer, classes)
             else:
                 found += row_problems(str(path), layer, classes)
-        return found or _repeated(path, _with_persons(layers["part"], layers["human"]))
+        if found:
+            return None, found
+        part = _with_persons(layers["part"], layers["human"])
+        return Parsing(layers["category"], layers["human"], part), _repeated(path, part)
 
     def _path(self, form: str, video: str, frame: str) -> Path:
         return self.root / video / form.format(frame)
@@ -174,11 +180,8 @@ def _numbered(layer: SegmentMap) -> np.ndarray[tuple[int, int], np.dtype[np.uint
 
 def _with_persons(part: SegmentMap, human: SegmentMap) -> SegmentMap:
     """The parts with the person that owns most of each, 0 where no person owns any; ties to the lower id."""
-    persons = int(human.ids.max(initial=0)) + 1
-    joint = np.bincount(part.ids.ravel().astype(np.int64) * persons + human.ids.ravel())
-    counts = np.zeros((len(part.segments) + 1) * persons, np.int64)
-    counts[: joint.size] = joint
-    shares = counts.reshape(-1, persons)
-    shares[:, 0] = 0  # background owns no part
-    segments = (Segment(s.id, s.category, int(shares[s.id].argmax()), s.score, s.box) for s in part.segments)
-    return SegmentMap(part.ids, tuple(segments))
+    # Background owns no part; half a pixel of it wins where no person has any.
+    shares = np.where(human.runs.ids > 0, part.runs.joint(human.runs), 0.5)
+    persons = human.runs.ids[shares.argmax(axis=1)]
+    owner = dict(zip(part.present, persons.tolist(), strict=True))
+    return part.with_rows(replace(s, human=owner[s.id]) for s in part.segments)
