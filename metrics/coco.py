@@ -100,7 +100,7 @@ class COCO(Measure):
             return one.area
         if one.box and (self.kind == "bbox" or not one.rle):
             return one.box[2] * one.box[3]
-        return rle.area(one.rle or "")
+        return rle.area(one.rle or "", size)
 
     def _ious(
         self, pair: Pair, found: list[Instance], truths: list[Instance], crowd: NDArray[np.bool_]

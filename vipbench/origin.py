@@ -29,9 +29,9 @@ class Origin:
 def origin(root: Path, videos: Sequence[Video]) -> Origin:
     """The origin of the predictions for the videos. Files changed since the run are not the run's.
 
-    root: as `open_folder` takes it: a folder, one above it, or a zip file.
+    root: as `open_folder` takes it: a folder, one above it, a zip file or a JSON file.
     """
-    home, name = open_folder(root).root, root.resolve().name.removesuffix(".zip")
+    home, name = open_folder(root).root, root.resolve().name.removesuffix(".zip").removesuffix(".json")
     run = runstate.read_settings(home)
     if run is None:
         return Origin(name)

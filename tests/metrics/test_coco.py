@@ -236,6 +236,18 @@ def test_equals_cocoapi(seed: int, kind: str) -> None:
         )
 
 
+@pytest.mark.parametrize("kind", ["segm", "bbox"])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.filterwarnings("ignore::vipbench.metrics.measure.MeasureWarning")
+def test_masks_with_boxes_of_their_own(seed: int, kind: str) -> None:
+    """A mask is as large as it is, whatever its box: cocoapi takes the box's area unless there is none."""
+    data, results = random_case(100 + seed, "segm")
+    wide = [row | {"bbox": [0.0, 0.0, 150.0, 20.0 + n % 50]} for n, row in enumerate(results)]
+    got = numbers(COCO(kind=kind), pairs_of(data, wide))  # type: ignore[arg-type]
+    expected = reference(data, results if kind == "segm" else wide, kind)
+    assert list(got.values()) == pytest.approx(list(expected), abs=1e-14, nan_ok=True)
+
+
 @pytest.mark.parametrize("measure", [BBOX, SEGM], ids=str)
 @pytest.mark.filterwarnings("ignore::vipbench.metrics.measure.MeasureWarning")
 def test_resamples_are_those_of_the_videos_repeated(measure: COCO) -> None:

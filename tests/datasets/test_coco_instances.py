@@ -40,7 +40,7 @@ def test_polygons_run_lengths_and_crowds(root: Path) -> None:
     assert (cat.category, cat.area, cat.crowd, cat.box) == (1, 16, False, (1, 1, 4, 4))
     assert (crowd.category, crowd.area, crowd.crowd) == (3, 48, True)
     assert rle.runs(crowd.rle or "").tolist() == [96, 48, 48]
-    assert rle.area(cat.rle or "") == 16
+    assert rle.area(cat.rle or "", (12, 16)) == 16
     assert instances(Coco(root), "9").names == {1: "cat", 3: "dog"}
     assert instances(Coco(root), "2").rows == ()
     assert Coco(root).classes == ("background", "cat", "", "dog")
@@ -136,6 +136,6 @@ def test_run_lengths_are_pycocotools(seed: int) -> None:
     runs = rle.runs(made)
     assert (np.repeat(np.arange(len(runs)) % 2, runs) == pixels.T.ravel()).all()
     assert rle.fault(made, pixels.shape) is None
-    assert rle.area(made) == pixels.sum()
+    assert rle.area(made, pixels.shape) == pixels.sum()
     for wrong in (made[:-1], made + "1", "é", "x" * 40):
         assert rle.fault(wrong, pixels.shape) is not None
