@@ -50,8 +50,8 @@ from vipbench.types import Ids
 Frames = Literal["all", "submitted"]
 Table = dict[int, list[float]]
 """AP at each threshold of each class that counts."""
-BLOCK = 64
-"""So many resamples at a time: their running sums stay in the processor's cache."""
+BLOCK = 512
+"""So many resamples at a time, so that memory stays small and most of it in the processor's cache."""
 
 
 def threshold_keys(thresholds: Sequence[float]) -> tuple[str, ...]:
@@ -166,7 +166,8 @@ class APr(Measure):
                 undefined = (self.absent == "nan") & (positives == 0) & any_found
                 total += np.where(undefined, np.nan, ranked[c].average_precisions(weights, positives))
             counting += (positives > 0) | (self.absent != "skip")
-        return np.divide(total, counting, out=np.full(total.shape, np.nan), where=counting > 0)
+        means: Vector = np.divide(total, counting, out=np.full(total.shape, np.nan), where=counting > 0)
+        return means
 
     def _warn(self, truths: Counter[tuple[int, str]], ranked: dict[int, Ranked]) -> None:
         only = sorted(c for c in ranked if not truths[c, ""])

@@ -144,4 +144,5 @@ def ious(counts: Confusion) -> Vector:
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Vector:
     """part / whole, NaN where the whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    found: Vector = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    return found

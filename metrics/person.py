@@ -82,7 +82,8 @@ def _places(parts: Segments, owners: Segments, ids: Sequence[int]) -> list[int]:
 
 def _means(ious: Ious) -> Ious:
     """The mean over the classes that have a value, [D, G]."""
-    return np.nanmean(ious, axis=-1) if ious.size else ious.sum(axis=-1)
+    means: Ious = np.nanmean(ious, axis=-1) if ious.size else ious.sum(axis=-1)
+    return means
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class APp(APr):
 
     def ious(self, pair: Pair, found: Segments, truths: Segments) -> Ious:
         """The mean IoU of the classes of detected with true persons, float64 [D, G]."""
-        return _means(person_ious(pair, found, truths))
+        return _means(pair.once(("persons", self.scores), lambda: person_ious(pair, found, truths)))
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class PCP(Measure):
         found, truths = persons(pair, self.scores)
         if pair.missing and self.frames == "submitted":
             return Rows()
-        parts = person_ious(pair, found, truths)
+        parts = pair.once(("persons", self.scores), lambda: person_ious(pair, found, truths))
         right = np.zeros((len(truths), len(TENTHS)), np.int64)
         for k, column in enumerate(matched(_means(parts), TENTHS, "voc", ">")):
             d = np.flatnonzero(column != MISS)

@@ -10,9 +10,11 @@ Sizes are COCO's, in pixels of the mask: small < 32^2 <= medium < 96^2 <= large.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 def size(area: int) -> str:
     """The letter, of SIZES, of an area in pixels."""
-    return "sml"[int(np.searchsorted(LIMITS, area, side="right"))]
+    return "sml"[bisect_right(LIMITS, area)]
 
 
 @dataclass(frozen=True)
@@ -103,19 +105,26 @@ class Ranked:
         detection that is there w times is a run of w equals, whose best precision is the last's, so that one
         step of w has the same area.
         """
-        times = weights[:, self.videos]
-        totals = np.cumsum(times, axis=1)
-        found = [_area(times[:, hits], totals[:, hits]) for hits in map(self.of, range(self.hits.shape[1]))]
+        times = np.ascontiguousarray(weights.T)[self.videos]
+        totals = np.maximum(_running(np.add, times.copy()), 1)
+        found = [_area(times[hits], totals[hits]) for hits in map(self.of, range(self.hits.shape[1]))]
         areas: Vector = np.array(found) / np.maximum(positives, 1)
         return areas
 
 
 def _area(hits: Vector, totals: Vector) -> Vector:
-    """The area in units of one hit, float64 [B], of how often each hit is there and of how many in all."""
-    precision = np.cumsum(hits, axis=1) / np.maximum(totals, 1)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    area: Vector = np.einsum("bn,bn->b", hits, envelope)
+    """The area in units of one hit, float64 [B]. hits, totals: how often each is there, of how many."""
+    precision = _running(np.add, hits.copy()) / totals
+    _running(np.maximum, precision[::-1])  # the envelope
+    area: Vector = np.einsum("hb,hb->b", hits, precision)
     return area
+
+
+def _running(combine: np.ufunc, rows: Vector) -> Vector:
+    """The rows [N, B] accumulated in place: several times faster than numpy's own `accumulate`."""
+    for before, row in pairwise(rows):
+        combine(before, row, out=row)
+    return rows
 
 
 def average_precision(hits: Sequence[bool] | Mask, positives: int) -> float:

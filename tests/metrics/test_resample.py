@@ -100,7 +100,7 @@ def test_no_resample_and_more_than_a_block(measure: Measure) -> None:
     state = observed(measure, made)
     none = measure.resample(state, VIDEOS, np.zeros((0, 3), np.int64))
     assert {key: values.shape for key, values in none.items()} == dict.fromkeys(measure.keys, (0,))
-    many = measure.resample(state, VIDEOS, np.tile([2, 0, 1], (150, 1)))
+    many = measure.resample(state, VIDEOS, np.tile([2, 0, 1], (600, 1)))
     once = whole(measure, state, ["a", "a", "c"])
     for key in measure.keys:
         np.testing.assert_allclose(many[key], once[key], rtol=0, atol=1e-12)
