@@ -33,7 +33,7 @@ def _means(record: Record) -> Iterator[tuple[str, float]]:
     for found in record.scores:
         name, _, rest = found.measure.partition(".")
         if rest.startswith("mean(") and (found.scope == "all" or "#" in found.scope):
-            yield f"{name}.{found.scope.replace('#', '_')}", found.value
+            yield f"{name.removesuffix('_unsup')}.{found.scope.replace('#', '_')}", found.value
 
 
 def vip(root: Path) -> clock.Values:

@@ -34,13 +34,14 @@ class Race:
             found = self.peer(other, root)
             agree(values, found["values"])
             agree(light["values"], found["values"])
-            theirs = median(found["seconds"])
-            self.add(what, ours, name, theirs, target)
-            self.add(f"{what}, light install", median(light["seconds"]), name, theirs)
+            self.add(what, native | {"seconds": [ours]}, name, found, target)
+            self.add(f"{what}, light install", light, name, found)
             self.memory(what, native, name, found)
 
-    def add(self, what: str, ours: float, name: str, theirs: float, target: float | None = None) -> None:
-        self.table.append(Row(what, f"{ours:.3f} s", name, f"{theirs:.3f} s", theirs / ours, target))
+    def add(self, what: str, ours: Found, name: str, theirs: Found, target: float | None = None) -> None:
+        mine, other = median(ours["seconds"]), median(theirs["seconds"])
+        cpu = median(theirs["cpu"]) / median(ours["cpu"])
+        self.table.append(Row(what, f"{mine:.3f} s", name, f"{other:.3f} s", other / mine, target, cpu))
 
     def memory(self, what: str, ours: Found, name: str, theirs: Found) -> None:
         cells = f"{ours['peak_mb']:.0f} MB", name, f"{theirs['peak_mb']:.0f} MB"
