@@ -14,6 +14,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -24,6 +25,7 @@ EXTRA = {"torch": "baselines", "safetensors": "baselines", "pycocotools": "coco"
 BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+@cache  # a call reads the files of every installed distribution: 5 ms
 def _entry_points(group: str) -> dict[str, Any]:
     from importlib.metadata import entry_points
 
