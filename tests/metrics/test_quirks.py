@@ -18,6 +18,7 @@ from PIL import Image
 from vipbench.errors import UserError
 from vipbench.folders import VipFolder
 from vipbench.metrics.ap import APr, APrVol, average_precision
+from vipbench.metrics.matching import detected
 from vipbench.metrics.measure import MeasureWarning, Pair
 from vipbench.metrics.miou import MeanIoU
 from vipbench.metrics.protocols import PROTOCOLS
@@ -124,6 +125,16 @@ def test_q6_scores_are_numbers(hit: str, miss: str) -> None:
     assert number(PERSON, [one], "0.5") == number(PERSON_STRICT, [one], "0.5") == 1.0
 
 
+def test_q6_the_order_of_texts() -> None:
+    """Of six scores as files may have them, best first: as text, and as numbers."""
+    scores = ["9.9e-05", "1e-05", "1.000000", "0.95", "0.9", "0.10"]
+    texts = [scores[i] for i in released_order(scores)]
+    assert texts == ["9.9e-05", "1e-05", "1.000000", "0.95", "0.9", "0.10"]
+    found = persons(range(1, 7), *map(float, scores))
+    ranked = detected(pair("human", persons([0] * 6), found), "human", 2)
+    assert [scores[s.id - 1] for s in ranked] == ["1.000000", "0.95", "0.9", "0.10", "9.9e-05", "1e-05"]
+
+
 def test_q7_a_frame_without_prediction() -> None:
     """Released: its ground truth vanishes, AP 1. Here it is as good as an empty file, AP .5."""
     found = pair("human", persons([1, 1], 1), persons([1, 1], 1), frame="1")
@@ -157,11 +168,15 @@ def test_q9_more_than_255_instances(tmp_path: Path) -> None:
 
 
 def test_q10_an_id_that_is_no_class() -> None:
-    """Released: 20 lands in the next row of the confusion matrix, without a word."""
+    """Released: 20 lands in the next row of the confusion matrix, without a word, or outside of it."""
     gt, pred = [0, 0, 1, 1], [0, 20, 1, 1]
     assert round(released_miou(gt, pred), 3) == 0.583
-    with pytest.raises(UserError, match="predicted id 20"):
-        miou(gt, pred)
+    assert released_miou([3, 0], [25, 255]) == released_miou([4, 12], [5, 15])
+    with pytest.raises(ValueError, match="reshape"):
+        released_miou([19], [25])
+    for true, wrong in ((gt, pred), ([3], [25]), ([0], [255]), ([19], [25])):
+        with pytest.raises(UserError, match=f"predicted id {max(wrong)}"):
+            miou(true, wrong)
 
 
 def test_q11_class_only_predicted() -> None:
