@@ -31,6 +31,11 @@ def protocols(dataset: Dataset, asked: Sequence[str] = ()) -> Protocols:
     return found
 
 
+def measures(asked: Sequence[str]) -> dict[str, Measure]:
+    """The measures of protocols and texts by their text. Raises UserError for unknown ones."""
+    return {str(measure): measure for known in _asked(asked).values() for measure in known}
+
+
 def _own(dataset: Dataset) -> Protocols:
     if not dataset.protocols:
         raise UserError(f"{dataset.name} {dataset.version}: no protocol scores this version yet")
