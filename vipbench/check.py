@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vipbench.errors import Problem
 from vipbench.folders import Folder
+from vipbench.instances import strangers
 from vipbench.pixels import probe
 from vipbench.specs import select
 from vipbench.types import Dataset, Frame, Video
@@ -37,7 +38,8 @@ def check(
     if foreign:
         return foreign
     problems = _extra(f"{folder.root}", f"videos of {dataset.name} {split} alone", set(present) - known)
-    problems += _missing_videos(folder, [video.id for video in videos if video.id not in present])
+    if not getattr(folder, "sparse", False):
+        problems += _missing_videos(folder, [video.id for video in videos if video.id not in present])
     for video in videos:
         if video.id in present:
             problems += _frames(folder, video, unscored)
@@ -96,7 +98,13 @@ def _faults(folder: Folder, dataset: Dataset, video: Video) -> list[Problem]:
     present = set(folder.frames(video.id))
     frames = [frame for frame in video.annotated if frame.name in present]
     classes = classes_of(dataset, video)
-    return [p for frame in frames for p in folder.examine(frame, _size(dataset, frame), classes)[1]]
+    problems: list[Problem] = []
+    for frame in frames:
+        found, faults = folder.examine(frame, _size(dataset, frame), classes)
+        problems += faults
+        if found is not None and found.instances is not None:
+            problems += strangers(f"{folder.root}: image {frame.name}", dataset.read(frame), found)
+    return problems
 
 
 def classes_of(dataset: Dataset, video: Video) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from vipbench import rle
 from vipbench.errors import Problem, ProblemError
-from vipbench.types import Instance, Instances
+from vipbench.types import Instance, Parsing
 
 Row = Mapping[str, Any]
 Size = tuple[int, int]
@@ -45,14 +45,16 @@ def detection(where: str, number: int, row: Row) -> tuple[Instance, Size | None]
     return Instance(number, category, float(score), box=box, rle=_mask(where, mask, size)), size
 
 
-def strangers(where: str, truth: Instances | None, found: Instances | None) -> list[Problem]:
+def strangers(where: str, gt: Parsing, pred: Parsing | None) -> list[Problem]:
     """Detections of categories that the data set does not have."""
-    if truth is None or found is None:
+    if gt.instances is None or pred is None or pred.instances is None:
         return []
-    unknown = sorted({one.category for one in found.rows} - set(truth.names))
+    unknown = sorted({one.category for one in pred.instances.rows} - set(gt.instances.names))
     mend = "Write the category_id of the data set, not the place of a category in a list"
     return [
-        Problem(f"{where}: category {i}", f"one of {len(truth.names)} categories", "none of them", mend)
+        Problem(
+            f"{where}: category {i}", f"one of {len(gt.instances.names)} categories", "none of them", mend
+        )
         for i in unknown
     ]
 

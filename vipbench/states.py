@@ -18,6 +18,7 @@ from vipbench import metrics
 from vipbench.atomic import write_text
 from vipbench.check import classes_of
 from vipbench.errors import Problem
+from vipbench.instances import strangers
 from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
 from vipbench.seen import Content, Seen
 from vipbench.types import Frame, Parsing, Video
@@ -94,7 +95,7 @@ class VideoWork(FolderWork):
             pred: Parsing | None = Parsing.empty(gt.size, self.dataset.layers)
             if not missing:
                 pred, found = self.folder.examine(frame, gt.size, classes)
-                problems += found
+                problems += found + strangers(f"{self.folder.root}: image {frame.name}", gt, pred)
             if pred is not None and all(problem.warning for problem in problems):
                 last = position == len(frames) - 1
                 maps = without_void(gt, pred, self.dataset.void)
