@@ -29,9 +29,11 @@ from davis2017_reference import series
 from vipbench.datasets.davis import Davis
 from vipbench.folders import DavisFolder
 from vipbench.metrics.davis2017 import JCompat
-from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
+from vipbench.metrics.measure import Measure, Pair, label, objects_of, without_void
 from vipbench.metrics.protocols import PROTOCOLS
 from vipbench.metrics.region import J
+from vipbench.scorer import score
+from vipbench.specs import DatasetSpec
 
 HERE = Path(__file__).parent
 GOLDEN: dict[str, Any] = json.loads((HERE / "golden/davis2017.json").read_text())
@@ -58,12 +60,12 @@ def scored(root: Path) -> Callable[[str], Numbers]:
     """Score a protocol, once."""
     known: dict[str, Numbers] = {}
 
-    def score(protocol: str) -> Numbers:
+    def of_protocol(protocol: str) -> Numbers:
         if protocol not in known:
             known[protocol] = numbers(root, protocol)
         return known[protocol]
 
-    return score
+    return of_protocol
 
 
 def pairs(root: Path, task: str) -> list[Pair]:
@@ -126,6 +128,17 @@ def test_compat_is_the_reference(protocol: str, name: str, scored: Callable[[str
     assert_equal(scored(protocol)[name], GOLDEN[TASKS[protocol]][name])
 
 
+@pytest.mark.parametrize("protocol", ["davis2017-semi-compat", "davis2017-unsup-compat"])
+def test_a_scored_folder_is_the_reference(protocol: str, root: Path) -> None:
+    """The same by `vipbench score --protocol`, void and checks included."""
+    data = DatasetSpec("davis", root / "DAVIS", {"year": "2017", "task": TASKS[protocol]})
+    record = score(root / TASKS[protocol], data, "val", asked=(protocol,))
+    for measure in PROTOCOLS[protocol][:2]:
+        expected = GOLDEN[TASKS[protocol]][measure.name[0]]
+        for key, value in zip(KEYS, expected["all"], strict=True):
+            assert record.value(label(measure, key)) == pytest.approx(value, rel=0, abs=1e-12)
+
+
 @pytest.mark.parametrize("protocol", TASKS)
 def test_j_and_f(protocol: str, scored: Callable[[str], Numbers]) -> None:
     """Their mean over the set is the mean of the two, as evaluation_method.py has it."""
@@ -168,8 +181,8 @@ def test_values_go_by_the_object_not_by_the_proposal(
 ) -> None:
     """order: the objects of the matched proposals, in their order. The reference calls them 1, 2, ..."""
     found, theirs = scored("davis2017-unsup")[name], GOLDEN[UNSUP][name]
-    for label, obj in enumerate(order, 1):
-        expected = theirs[f"{sequence}_{label}"]
+    for rank, obj in enumerate(order, 1):
+        expected = theirs[f"{sequence}_{rank}"]
         assert found[f"{sequence}_{obj}"] == pytest.approx(expected, rel=0, abs=1e-12)
 
 
