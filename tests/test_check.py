@@ -132,6 +132,7 @@ def test_vip_asks_for_annotated_frames_alone(tmp_path: Path) -> None:
     data = Vip(make_vip(tmp_path / "VIP", frames))
     photo(tmp_path / "VIP/adjacent_frames/videos1/000000000001/000000000002.jpg")
     folder = vip_preds(tmp_path / "preds", frames)
+    folder.write("videos1", "000000000004", Parsing.empty((12, 16), data.layers))
     assert check(folder, data, "val") == []
     folder.write("videos1", "000000000002", Parsing.empty((12, 16), data.layers))
     (problem,) = check(folder, data, "val")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from vipbench.errors import Problem
 from vipbench.folders import Folder
+from vipbench.folders.base import MOST_OBJECTS, files_in, some
 from vipbench.instances import strangers
 from vipbench.pixels import probe
+from vipbench.plausible import empty_truth, shifted, truth_itself
 from vipbench.specs import select
 from vipbench.types import Dataset, Frame, Video
 
@@ -27,9 +29,9 @@ def check(
     """The problems of a prediction folder for a split, or for the named videos of it alone.
 
     Missing frames (which score as empty) and extra frames or videos are warnings, errors with
-    strict_frames; everything else is an error. unscored: the positions that no protocol scores in a video
-    of so many annotated frames; they may be missing. contents: look into the files, too. Raises
-    UserError for unknown sequences.
+    strict_frames; of the rest what can be scored all the same is a warning. unscored: the positions that no
+    protocol scores in a video of so many annotated frames; they may be missing. contents: look into all
+    files. Raises UserError for unknown sequences.
     """
     videos = select(dataset, split, sequences)
     known = {video.id for video in (dataset.videos(split) if sequences else videos)}
@@ -40,11 +42,12 @@ def check(
     problems = _extra(f"{folder.root}", f"videos of {dataset.name} {split} alone", set(present) - known)
     if not getattr(folder, "sparse", False):
         problems += _missing_videos(folder, [video.id for video in videos if video.id not in present])
-    for video in videos:
-        if video.id in present:
-            problems += _frames(folder, video, unscored)
-            problems += _faults(folder, dataset, video) if contents else []
-    return [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
+    here = [video for video in videos if video.id in present]
+    problems += [problem for video in here for problem in _frames(folder, video, unscored)]
+    problems = [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
+    problems += truth_itself(folder, dataset, here)
+    problems += [problem for video in videos for problem in empty_truth(dataset, video)]
+    return problems + [p for video in here if contents for p in _faults(folder, dataset, video)]
 
 
 def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> list[Problem]:
@@ -54,8 +57,8 @@ def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> l
         got = f"a folder of another data set, in the layout {folder.name}"
         return [Problem(f"{folder.root}", f"predictions for {dataset.name} ({dataset.layout})", got, mend)]
     if not known.intersection(folder.videos()):
-        expected = f"videos of {dataset.name} {split} ({_some(sorted(known))})"
-        got = f"a folder of another data set or split, with {_some(folder.videos())}"
+        expected = f"videos of {dataset.name} {split} ({some(sorted(known))})"
+        got = f"a folder of another data set or split, with {some(folder.videos())}"
         return [Problem(f"{folder.root}", expected, got, mend)]
     return []
 
@@ -75,12 +78,15 @@ def _frames(folder: Folder, video: Video, unscored: Callable[[int], set[int]]) -
     free = unscored(len(names))
     scored = [name for position, name in enumerate(names) if position not in free]
     missing = [name for name in scored if name not in present]
-    problems = _extra(where, f"frames named as in the data set ({_some(names)}) alone", present - set(names))
+    problems = _extra(where, f"frames named as in the data set ({some(names)}) alone", present - set(names))
+    if shifted(where, names, present):
+        return shifted(where, names, present)
     if missing and not present.intersection(names):
-        got = f"none of them, but {_some(sorted(present)) or 'an empty folder'}"
-        return [Problem(where, f"frames named {_some(names)}", got, "Name them as in the data set")]
+        files = some(sorted(present) or files_in(folder.root / video.id))
+        got = f"none of them, but {files or 'an empty folder'}"
+        return [Problem(where, f"frames named {some(names)}", got, "Name them as in the data set")]
     if missing:
-        got = f"{len(missing)} missing: {_some(missing)}"
+        got = f"{len(missing)} missing: {some(missing)}"
         mend = "They score as empty; predict them"
         problems.append(Problem(where, f"{len(scored)} scored frames", got, mend, warning=True))
     return problems
@@ -89,7 +95,7 @@ def _frames(folder: Folder, video: Video, unscored: Callable[[int], set[int]]) -
 def _extra(where: str, expected: str, extra: set[str]) -> list[Problem]:
     if not extra:
         return []
-    got = f"{len(extra)} more: {_some(sorted(extra))}"
+    got = f"{len(extra)} more: {some(sorted(extra))}"
     return [Problem(where, expected, got, "They are not scored; remove or rename them", warning=True)]
 
 
@@ -108,9 +114,15 @@ def _faults(folder: Folder, dataset: Dataset, video: Video) -> list[Problem]:
 
 
 def classes_of(dataset: Dataset, video: Video) -> int:
-    """What ids must be below. DAVIS 2017 knows the objects of the first frame; 2016 takes any nonzero id."""
+    """What ids must be below.
+
+    DAVIS 2017 knows the objects of the first frame, and without supervision takes that many proposals; 2016
+    takes any nonzero id.
+    """
     if "object" not in dataset.layers:
         return len(dataset.classes)
+    if "davis2017-unsup" in dataset.protocols:
+        return MOST_OBJECTS + 1
     if "davis2017-semi" not in dataset.protocols:
         return ANY_ID
     objects = dataset.read(video.annotated[0]).layer("object").segments
@@ -122,7 +134,3 @@ def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
     if frame.image.is_file():
         return probe(frame.image)[1]
     return dataset.read(frame).size
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,6 @@ def check_folder(
         if progress is not None:
             progress("check", count, len(shares))
     return in_order(problems)
-
-
-def strictly(problems: Iterable[Problem], strict: bool) -> list[Problem]:
-    """The problems, with strict all of them as errors."""
-    return [replace(problem, warning=problem.warning and not strict) for problem in problems]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vipbench import provenance, registry
-from vipbench.checking import check_folder, in_order, strictly
+from vipbench.checking import check_folder, in_order
 from vipbench.errors import raise_first
 from vipbench.finish import finish, labels
 from vipbench.folders import open_folder
@@ -56,7 +56,7 @@ def score(
     listed = check_folder(root, data, split, sequences, strict_frames=strict_frames, contents=False)
     raise_first(listed)
     results = _observe(VideoWork(data, root, tuple(known.values()), cache), videos, jobs, progress)
-    problems = in_order([*listed, *strictly((p for r in results for p in r.problems), strict_frames)])
+    problems = in_order([*listed, *(problem for result in results for problem in result.problems)])
     raise_first(problems)
     finished, notes = finish(known, results, videos)
     made = origin(root, videos)
