@@ -92,14 +92,20 @@ class VideoWork(FolderWork):
         for position, frame in enumerate(frames):
             gt, missing = self.dataset.read(frame), frame.name not in present
             objects = objects if position else objects_of(gt)
-            pred: Parsing | None = Parsing.empty(gt.size, self.dataset.layers)
-            if not missing:
-                pred, found = self.folder.examine(frame, gt.size, classes)
-                problems += found + strangers(f"{self.folder.root}: image {frame.name}", gt, pred)
+            pred = self._missing(gt) if missing else self._prediction(frame, gt, classes, problems)
             if pred is not None and all(problem.warning for problem in problems):
                 last = position == len(frames) - 1
                 maps = without_void(gt, pred, self.dataset.void)
                 yield frame, Pair(video.id, frame.name, position, last, *maps, objects, missing)
+
+    def _missing(self, gt: Parsing) -> Parsing | None:
+        return Parsing.empty(gt.size, self.dataset.layers)
+
+    def _prediction(self, frame: Frame, gt: Parsing, classes: int, problems: list[Problem]) -> Parsing | None:
+        """The prediction for a frame, None if it cannot be read; `problems` takes what is wrong with it."""
+        pred, found = self.folder.examine(frame, gt.size, classes)
+        problems += found + strangers(f"{self.folder.root}: image {frame.name}", gt, pred)
+        return pred
 
     def _key(self, video: Video) -> str:
         """Names the cache file: all that decides the states, but for the pixels, whose hashes lie inside."""

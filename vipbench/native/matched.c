@@ -1,0 +1,98 @@
+/* How many points have one of others within a radius. Definition: metrics/boundary.py `_matched`. */
+
+#include "kernels.h"
+
+/* A bit for each pixel of the box around some points, with room for windows that reach beyond its sides; and the
+   union of each band of `height` lines, by which points far from all are turned away. */
+typedef struct {
+    uint8_t *bits, *bands;
+    Py_ssize_t stride;
+    int32_t top, bottom, left, right, margin, height;
+} Box;
+
+static void set(uint8_t *line, int32_t x)
+{
+    line[x / 8] |= 1u << (x % 8);
+}
+
+static int draw(Box *box, const int32_t *at, Py_ssize_t n, int32_t width, int32_t radius)
+{
+    *box = (Box){NULL, NULL, 0, at[0] / width, at[n - 1] / width, width, 0, 2 * radius, 2 * radius + 1};
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int32_t x = at[i] % width;
+        box->left = x < box->left ? x : box->left;
+        box->right = x > box->right ? x : box->right;
+    }
+    Py_ssize_t lines = box->bottom - box->top + 1;
+    box->stride = (box->right - box->left + 1 + 2 * box->margin) / 8 + 1;
+    if (!(box->bits = calloc(1, (lines + lines / box->height + 1) * box->stride + 8)))
+        return 0;
+    box->bands = box->bits + lines * box->stride;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        int32_t x = at[i] % width - box->left + box->margin, y = at[i] / width - box->top;
+        set(box->bits + y * box->stride, x);
+        set(box->bands + y / box->height * box->stride, x);
+    }
+    return 1;
+}
+
+/* Whether any of `length` bits from `from` on is set: 57 of them are in any eight bytes, wherever they start. */
+static int any(const uint8_t *line, int32_t from, int32_t length)
+{
+    for (; length > 0; from += 57, length -= 57) {
+        uint64_t bits;
+        memcpy(&bits, line + (from >> 3), 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        bits = __builtin_bswap64(bits);
+#endif
+        if (bits >> (from & 7) & ((1ull << (length < 57 ? length : 57)) - 1))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether a set pixel lies within the radius of a place in the box: a window in each line, the nearest first. */
+static int near(const Box *box, int32_t y, int32_t x, int32_t radius, const int32_t *half)
+{
+    int32_t lines = box->bottom - box->top + 1, low = box->margin - radius, found = 0;
+    if (y < -radius || y >= lines + radius || x < low || x > box->right - box->left + box->margin + radius)
+        return 0;
+    int32_t first = y > radius ? y - radius : 0, last = y + radius < lines ? y + radius : lines - 1;
+    for (int32_t band = first / box->height; band <= last / box->height && !found; band++)
+        found = any(box->bands + band * box->stride, x - radius, 2 * radius + 1);
+    for (int32_t away = 0; found && away <= radius; away++) {
+        int32_t from = x - half[away], length = 2 * half[away] + 1;
+        if (y - away >= 0 && y - away < lines && any(box->bits + (y - away) * box->stride, from, length))
+            return 1;
+        if (y + away >= 0 && y + away < lines && any(box->bits + (y + away) * box->stride, from, length))
+            return 1;
+    }
+    return 0;
+}
+
+PyObject *matched(PyObject *self, PyObject *args)
+{
+    Py_buffer points, others;
+    int radius, width;
+    long count = -1;
+    if (!PyArg_ParseTuple(args, "y*y*ii", &points, &others, &radius, &width))
+        return NULL;
+    const int32_t *at = points.buf;
+    Box box = {0};
+    int32_t *half = malloc((radius + 1) * sizeof *half);
+    if (half && others.len && draw(&box, others.buf, others.len / 4, width, radius)) {
+        for (int32_t away = 0, reach = radius; away <= radius; half[away++] = reach)
+            while (reach * reach + away * away > radius * radius)
+                reach--;
+        count = 0;
+        for (Py_ssize_t i = 0; i < points.len / 4; i++)
+            count += near(&box, at[i] / width - box.top, at[i] % width - box.left + box.margin, radius, half);
+    }
+    free(half);
+    free(box.bits);
+    PyBuffer_Release(&points);
+    PyBuffer_Release(&others);
+    if (count < 0)
+        return PyErr_Format(PyExc_ValueError, "matched: no memory, or no others");
+    return PyLong_FromLong(count);
+}
