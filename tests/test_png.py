@@ -1,0 +1,74 @@
+"""The fast reader of plain PNGs: Pillow's ids, or none."""
+
+from __future__ import annotations
+
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from made_png import Kind, png
+from PIL import Image
+
+from vipbench.png import decode
+
+pytestmark = pytest.mark.usefixtures("kernels")
+SHAPES = st.tuples(st.integers(1, 30), st.integers(1, 70))
+
+
+@given(arrays(np.uint8, SHAPES), st.booleans(), st.integers(0, 5), st.booleans())
+def test_ids_are_those_of_pillow(ids: np.ndarray, palette: bool, lines: int, transparent: bool) -> None:
+    data = png(ids, Kind(palette=palette, filter=lines, transparent=transparent))
+    found = decode(data)
+    if found is not None:
+        assert found.tolist() == np.asarray(Image.open(BytesIO(data))).tolist()
+
+
+@pytest.mark.parametrize("lines", range(6))
+def test_compiled_kernels_read_every_filter(lines: int, kernels: str) -> None:
+    """Where this fails, all such files are read several times slower: by Pillow."""
+    ids = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    found = decode(png(ids, Kind(filter=lines)))
+    assert (found is not None) == (kernels == "compiled" or lines == 0)
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind(bits=1), Kind(bits=2), Kind(bits=4, palette=True), Kind(bits=16), Kind(interlaced=True)]
+)
+def test_others_are_left_to_pillow(kind: Kind) -> None:
+    assert decode(png(np.ones((5, 7), np.uint8), kind)) is None
+
+
+def test_colours_and_other_files_are_left_to_pillow() -> None:
+    out = BytesIO()
+    Image.new("RGB", (7, 5)).save(out, "PNG")
+    assert decode(out.getvalue()) is None
+    assert decode(b"") is None
+    assert decode(b"\xff\xd8 a JPEG") is None
+
+
+@given(st.data())
+def test_no_damage_gives_other_ids(data: st.DataObject) -> None:
+    """A byte changed, or the end cut off, anywhere: none, or the same ids where the byte does not matter."""
+    ids = np.arange(77, dtype=np.uint8).reshape(7, 11) // 5
+    whole = png(ids, Kind(palette=True, filter=data.draw(st.integers(0, 4))))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    cut = data.draw(st.booleans())
+    changed = bytes([whole[at] ^ data.draw(st.integers(1, 255))])
+    found = decode(whole[:at] if cut else whole[:at] + changed + whole[at + 1 :])
+    assert found is None or (not cut and found.tolist() == ids.tolist())
+
+
+def test_more_pixels_than_the_header_says_are_none() -> None:
+    ids = np.zeros((4, 4), np.uint8)
+    whole = png(ids, Kind())
+    packed = zlib.compress(bytes(4 * 5), 1)
+    assert packed in whole
+    start = whole.index(packed) - 4
+    longer = zlib.compress(bytes(5 * 5), 1)
+    body = b"IDAT" + longer
+    chunk = len(longer).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
+    assert decode(whole[: start - 4] + chunk + whole[start + len(packed) + 8 :]) is None
