@@ -37,13 +37,13 @@ from numpy.typing import NDArray
 from vipbench import rle
 from vipbench.errors import UserError, raise_first
 from vipbench.metrics import detections as rules
-from vipbench.metrics.coco_curves import KEYS, RECALLS, Curves, Ranked, curves, numbers
+from vipbench.metrics.coco_curves import KEYS, Curves, Ranked, curves, numbers
 from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, Value, Vector, Weights
 from vipbench.segments import row_problems
 from vipbench.types import Instance, SegmentMap
 
 OF_VIDEOS = ("AP", "AP50", "AR100")
-AT_ONCE = 2_000_000  # numbers in an array while resampling
+AT_ONCE = 1_000_000  # numbers in an array while resampling
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ class COCO(Measure):
     def resample(self, state: Rows, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
         """The data set's numbers where video v counts weights[b, v] times, float64 [B] by key."""
         ranked = list(_ranked(state, videos).values())
-        size = len(ranked) * rules.CELLS * len(RECALLS) + max((r.hits.size for r in ranked), default=0)
+        size = max((r.hits.size for r in ranked), default=1)
         parts = np.array_split(weights, len(weights) * size // AT_ONCE + 1)
-        found = [numbers([curves(r, part) for r in ranked], len(part)) for part in parts]
+        found = [numbers([curves(r, part, averaged=True) for r in ranked], len(part)) for part in parts]
         return {key: np.concatenate([each[key][0] for each in found]) for key in self.keys}
 
 

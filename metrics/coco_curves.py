@@ -69,33 +69,46 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """precision: [B, A, T, R] at each of RECALLS. recall: [B, C, T] at each cut. NaN without truths."""
+    """precision: [B, A, T, R] at each of RECALLS, or their mean [B, A, T, 1]. recall: [B, C, T] at each cut.
+
+    NaN without truths.
+    """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
 
 
-def curves(ranked: Ranked, weights: Weights) -> Curves:
-    """The curves where each video, and all that is in it, counts so many times: weights int [B, V]."""
-    weight, truths = weights[:, ranked.videos], weights @ ranked.truths.T  # [B, D], [B, A]
+def curves(ranked: Ranked, weights: Weights, averaged: bool = False) -> Curves:
+    """The curves where each video, and all that is in it, counts so many times: weights int [B, V].
+
+    averaged: of precision the mean over the recalls alone, which is much faster and differs in the last bits.
+    """
+    weight, truths = weights[:, ranked.videos].astype(float), weights @ ranked.truths.T  # [B, D], [B, A]
     some = np.where(truths > 0, truths, np.nan)
-    precision = _precision(ranked, weight, some)
+    best, times = _steps(ranked, weight, some)
+    if averaged:
+        precision = (best * times).sum(axis=3, keepdims=True) / len(RECALLS)
+    else:
+        precision = np.repeat(best.ravel(), times.ravel()).reshape(*best.shape[:3], len(RECALLS))
+    precision = np.where(np.isnan(some)[:, :, None, None], np.nan, precision)
     recall = np.empty((len(weights), len(RECALL), len(THRESHOLDS)))
     for c, (area, most) in enumerate(RECALL.values()):
-        recall[:, c] = weight @ (ranked.hits[area] & (ranked.ranks < most)).T / some[:, area, None]
+        found = ranked.hits[area] & (ranked.ranks < most)
+        recall[:, c] = weight @ found.T.astype(float) / some[:, area, None]
     return Curves(precision, recall)
 
 
-def _precision(ranked: Ranked, weight: NDArray[np.int64], truths: Vector) -> NDArray[np.float64]:
-    """The best precision at or above each recall, 0 for recalls that are not reached: [B, A, T, R]."""
+def _steps(ranked: Ranked, weight: Vector, truths: Vector) -> tuple[Vector, NDArray[np.int64]]:
+    """The best precision from each detection on, and how many of RECALLS it reaches first: [B, A, T, D + 1].
+
+    The last is 0, for recalls that are not reached. weight: [B, D]. truths: [B, A].
+    """
     weighted = weight[:, None, None, :]
     hits, misses = (np.cumsum(weighted * flags, axis=3) for flags in (ranked.hits, ranked.misses))
-    best = np.zeros((*hits.shape[:3], hits.shape[3] + 1))  # the last is for recalls not reached
+    best = np.zeros((*hits.shape[:3], hits.shape[3] + 1))
     best[..., :-1] = np.maximum.accumulate((hits / (hits + misses + TINY))[..., ::-1], axis=3)[..., ::-1]
     reached = np.searchsorted(RECALLS, hits / truths[:, :, None, None], side="right")
-    times = np.diff(reached, axis=3, prepend=0, append=len(RECALLS))
-    sampled = np.repeat(best.ravel(), times.ravel()).reshape(*hits.shape[:3], len(RECALLS))
-    return np.where(np.isnan(truths)[:, :, None, None], np.nan, sampled)
+    return best, np.diff(reached, axis=3, prepend=0, append=len(RECALLS))
 
 
 def numbers(curves: Sequence[Curves], count: int) -> dict[str, tuple[Vector, NDArray[np.int64]]]:

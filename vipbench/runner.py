@@ -45,6 +45,9 @@ def run(
     undo the videos before it, so that a run can go on from there.
     """
     work = _Work(method, data, out)
+    if hasattr(registry.load("folders", work.dataset.layout), "opens"):
+        what = f"its predictions are a file in the layout {work.dataset.layout}"
+        raise UserError(f"{work.dataset.name}: {what}, which `run` cannot write. Write it by other means")
     videos = select(work.dataset, split, sequences)
     settings = runstate.settings(method, data, work.dataset, split, work.method)
     with runstate.claimed(out, settings):

@@ -114,8 +114,8 @@ class Scorer:
             return pixels
         layers = pixels if isinstance(pixels, Mapping) else {self._layer(where): pixels}
         maps = {name: as_ids(ids, f"{where}, {name}") for name, ids in layers.items()}
-        return Parsing(
-            **{n: SegmentMap(i) if n == "category" else SegmentMap.of(i, self.void) for n, i in maps.items()}
+        return Parsing.of(
+            {n: SegmentMap(i) if n == "category" else SegmentMap.of(i, self.void) for n, i in maps.items()}
         )
 
     def _layer(self, where: str) -> str:

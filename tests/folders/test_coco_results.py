@@ -155,6 +155,21 @@ def test_unknown_images_and_too_many_detections_are_warnings(cli: Cli, root: Pat
     assert "image 10, category 1: expected at most 100 detections, got 101" in result.stdout
 
 
+def test_commands_for_label_maps_decline(cli: Cli, root: Path, tmp_path: Path) -> None:
+    given = ("--dataset", "coco", "--data", root)
+    fails(
+        cli,
+        "run",
+        "--method",
+        "empty",
+        *given,
+        says=("coco: its predictions are a file", "`run` cannot write"),
+    )
+    file = write(tmp_path / "r.json", results())
+    fails(cli, "overlay", file, *given, "--out", tmp_path / "o", says=("coco has no label maps to draw",))
+    fails(cli, "score", file, *given, "--protocol", "vip-coco", says=("looks at the layer 'human'",))
+
+
 def test_without_pycocotools_one_line_says_how_to_get_it(
     cli: Cli, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,8 @@ def overlay(
 
 
 def _same_data(folder: Folder, dataset: Dataset, split: str, videos: Sequence[str]) -> None:
+    if not set(dataset.layers) <= set(TITLES):
+        raise UserError(f"{dataset.name} has no label maps to draw, only {', '.join(dataset.layers)}")
     wrong = [TITLES[name] for name in dataset.layers if name not in folder.layers]
     if wrong or not set(videos) & set(folder.videos()):
         what = f"{wrong[0]} in a {folder.name} folder" if wrong else f"prediction for a video of {split}"
