@@ -209,6 +209,17 @@ class Test7Ids:
         write_ids(davis2017.path, np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE) % 22)
         davis2017.error(davis2017.path, "expected ids 0..2", "19 others: 3, 4, 5, 6, 7, ...")
 
+    def test_more_than_20_proposals_without_supervision(self, davis2017: Davis) -> None:
+        (davis2017.root / "Annotations_unsupervised").symlink_to(davis2017.root / "Annotations")
+        ids = np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE) % 21
+        write_ids(davis2017.path, ids)
+        assert "error: " not in davis2017.call("check", 0, "-d", "task=unsupervised")
+        ids[0, 0] = 21
+        write_ids(davis2017.path, ids)
+        for command in ("check", "score"):
+            output = davis2017.call(command, 1, "-d", "task=unsupervised")
+            assert says_all(output, "error: ", (davis2017.path, "expected ids 0..20", "1 others: 21")) == 1
+
 
 class Test8NothingToScore:
     def empty(self, davis: Davis, sequence: str, value: int = 0) -> None:
@@ -230,12 +241,10 @@ class Test9Lengths:
     @pytest.mark.parametrize("frames", [1, 2])
     def test_too_short(self, davis: Davis, frames: int) -> None:
         """No frame is left without the first and the last: the sequence leaves the mean, with a warning."""
-        for path in davis.root.glob("*/480p/bee/*"):
+        for path in (*davis.root.glob("*/480p/bee/*"), *davis.path.parent.iterdir()):
             if int(path.stem) >= frames:
                 path.unlink()
-        assert "bee" in davis.call("score", 0)
-        for path in sorted(davis.path.parent.iterdir())[frames:]:
-            path.unlink()
+        davis.warns("video bee", "a frame that counts", f"got {frames}, none", "left out of the mean")
         assert all(value is not None for value in davis.scores().values())
 
     def test_more_than_255_frames(self, cli: Cli, tmp_path: Path) -> None:
@@ -259,6 +268,14 @@ class Test10Files:
         edge = np.linspace(0, 255, SIZE[1]).astype(np.uint16)
         write_ids(davis.path, np.tile(edge, (SIZE[0], 1)), colours=False)
         davis.warns(davis.path, "one value for each object", "15 values beside 0: 17, 34", "threshold")
+
+    def test_smooth_masks_in_every_frame_are_told_once_a_video(self, davis: Davis) -> None:
+        edge = np.linspace(0, 255, SIZE[1]).astype(np.uint16)
+        for path in davis.folder.glob("*/*.png"):
+            write_ids(path, np.tile(edge, (SIZE[0], 1)), colours=False)
+        for command in ("check", "score"):
+            output = davis.call(command, 0)
+            assert says_all(output, "warning: ", ("/00000.png", "17, 34", "and 5 more files like it")) == 2
 
     def test_void_beside_objects(self, davis: Davis) -> None:
         ids = (read_ids(davis.path) != 0).astype(np.uint16)

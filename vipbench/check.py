@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vipbench.errors import Problem
+from vipbench.errors import Problem, gathered
 from vipbench.folders import Folder
 from vipbench.folders.base import MOST_OBJECTS, files_in, some
 from vipbench.instances import strangers
 from vipbench.pixels import probe
-from vipbench.plausible import empty_truth, shifted, truth_itself
+from vipbench.plausible import empty_truth, shifted, too_short, truth_itself
 from vipbench.specs import select
 from vipbench.types import Dataset, Frame, Video
 
@@ -47,6 +47,7 @@ def check(
     problems = [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
     problems += truth_itself(folder, dataset, here)
     problems += [problem for video in videos for problem in empty_truth(dataset, video)]
+    problems += [problem for video in videos for problem in too_short(video, unscored)]
     return problems + [p for video in here if contents for p in _faults(folder, dataset, video)]
 
 
@@ -110,7 +111,7 @@ def _faults(folder: Folder, dataset: Dataset, video: Video) -> list[Problem]:
         problems += faults
         if found is not None and found.instances is not None:
             problems += strangers(f"{folder.root}: image {frame.name}", dataset.read(frame), found)
-    return problems
+    return gathered(problems)
 
 
 def classes_of(dataset: Dataset, video: Video) -> int:

@@ -1,7 +1,7 @@
 """What can be wrong with a user's input, said so that it can be mended."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -50,6 +50,20 @@ def raise_first(problems: list[Problem]) -> None:
     if errors:
         more = f" (and {len(errors) - 1} more; `vipbench check` lists all)" if len(errors) > 1 else ""
         raise UserError(str(errors[0]).removeprefix("error: ") + more)
+
+
+def gathered(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems of a video's files: all errors, and of warnings that are alike the first alone."""
+    groups: dict[object, list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.expected, problem.mend) if problem.warning else problem, []).append(
+            problem
+        )
+    return [_and_more(first, len(alike)) for first, *alike in groups.values()]
+
+
+def _and_more(problem: Problem, alike: int) -> Problem:
+    return replace(problem, got=f"{problem.got}; and {alike} more files like it") if alike else problem
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -25,6 +25,16 @@ def empty_truth(dataset: Dataset, video: Video) -> list[Problem]:
     mend = "Say which year or task it is, if it is another, or leave the video out by --sequences"
     where = f"the ground truth of {video.id}"
     return [Problem(where, "an object in some frame", "background alone", mend)]
+
+
+def too_short(video: Video, unscored: Callable[[int], set[int]]) -> list[Problem]:
+    """A video of which no frame counts. unscored: the positions that no protocol scores in so many frames."""
+    frames = len(video.annotated)
+    if not frames or set(range(frames)) - unscored(frames):
+        return []
+    mend = "It is left out of the mean; nothing to mend if this is meant"
+    got = f"{frames}, none of which is scored"
+    return [Problem(f"video {video.id}", "a frame that counts", got, mend, warning=True)]
 
 
 def truth_itself(folder: Folder, dataset: Dataset, videos: Sequence[Video]) -> list[Problem]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from vipbench import provenance, registry
 from vipbench.checking import check_folder, in_order
-from vipbench.errors import raise_first
+from vipbench.errors import gathered, raise_first
 from vipbench.finish import finish, labels
 from vipbench.folders import open_folder
 from vipbench.origin import origin
@@ -56,7 +56,7 @@ def score(
     listed = check_folder(root, data, split, sequences, strict_frames=strict_frames, contents=False)
     raise_first(listed)
     results = _observe(VideoWork(data, root, tuple(known.values()), cache), videos, jobs, progress)
-    problems = in_order([*listed, *(problem for result in results for problem in result.problems)])
+    problems = in_order([*listed, *(p for result in results for p in gathered(result.problems))])
     raise_first(problems)
     finished, notes = finish(known, results, videos)
     made = origin(root, videos)
