@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from vipbench.datasets import vip_check
 from vipbench.datasets.vip_classes import CLASSES, FLIP, flip
 from vipbench.datasets.vip_files import VipFiles
@@ -85,10 +83,10 @@ class Vip:
                 where = self.files.label(kind, frame.video, frame.name)
                 expected = f"the size of Category_ids, {ids['Category_ids'].shape}"
                 raise ProblemError(where, expected, f"{layer.shape}", "Unpack it again from the download")
-        category, human, part = ids.values()
-        present = set(np.flatnonzero(np.bincount(part.ravel())).tolist())
-        rows = tuple(row for row in self.parts(frame) if row.id in present)
-        return Parsing(SegmentMap(category), SegmentMap.of(human), SegmentMap(part, rows))
+        part = SegmentMap(ids["Instance_ids"])
+        present = set(part.present)
+        parts = part.with_rows(row for row in self.parts(frame) if row.id in present)
+        return Parsing(SegmentMap(ids["Category_ids"]), SegmentMap.of(ids["Human_ids"]), parts)
 
     def check(self, split: str) -> list[Problem]:
         """Everything wrong with the files of a split, each with how to mend it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vipbench.errors import ProblemError, UserError
@@ -25,8 +26,15 @@ class VipFiles:
 
     def folder(self, kind: str) -> Path:
         """The folder of a kind of file, e.g. "Human_ids"; where layout A has it if it is in neither."""
-        homes = [self.root / home / kind for home in HOMES]
-        return next((home for home in homes if home.is_dir()), homes[0])
+        if kind not in self._folders:
+            homes = [self.root / home / kind for home in HOMES]
+            self._folders[kind] = next((home for home in homes if home.is_dir()), homes[0])
+        return self._folders[kind]
+
+    @cached_property
+    def _folders(self) -> dict[str, Path]:
+        """Those asked for so far, since each frame asks for several."""
+        return {}
 
     def label(self, kind: str, video: str, name: str, suffix: str = ".png") -> Path:
         """A label file of an annotated frame."""
