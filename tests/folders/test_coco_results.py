@@ -170,6 +170,13 @@ def test_commands_for_label_maps_decline(cli: Cli, root: Path, tmp_path: Path) -
     fails(cli, "score", file, *given, "--protocol", "vip-coco", says=("looks at the layer 'human'",))
 
 
+def test_persons_of_label_maps(cli: Cli, vip_root: Path, vip_preds: Path) -> None:
+    """Persons of 4 x 10 pixels, found 0, 1 and 2 pixels off: IoU 1, .6 (at three thresholds enough), 1/3."""
+    got = scored(cli, vip_preds, "--dataset", "vip", "--data", vip_root, "--protocol", "vip-coco")
+    assert got["COCO_human.AR100(kind=segm)"] == pytest.approx((3 * 4 / 6 + 7 * 2 / 6) / 10)
+    assert got["COCO_human.APs(kind=segm)"] == got["COCO_human.AP(kind=segm)"]
+
+
 def test_without_pycocotools_one_line_says_how_to_get_it(
     cli: Cli, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
