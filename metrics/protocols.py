@@ -1,15 +1,14 @@
 """Named sets of measures: what a paper's or a benchmark's numbers are.
 
-davis2016, davis2017-semi, davis2017-unsup: the DAVIS challenges; with -compat, the last two with the quirks
-of davis2017-evaluation (davis2017.py). vip-paper: the released evaluation of ATEN, duplicates counted,
-absent classes as 0, IoU strictly above the threshold. vip-strict: each ground truth found once, absent
-classes left out, IoU at or above the threshold. vip-paper-compat: all that the released evaluation prints,
-as it does: NaN of classes that are only predicted, ground truth of frames without a prediction left out.
-cihp: persons parsed in single images; its AP^r is APr_vol. coco-segm: COCO's masks and boxes. vip-coco:
-persons of a label map by COCO's rules.
+`protocols.toml` says of each, in words, which frames, objects and pixels count, how they are matched and
+averaged, and what is done where a number is undefined or tied (`vipbench protocols` prints it). Where a
+reference has a bug the plain name gives the right value, and a name with -compat the reference's.
 """
 
 from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
 
 from vipbench.errors import UserError
 from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelAccuracy
@@ -56,3 +55,10 @@ def unscored(protocol: str, length: int) -> set[int]:
         raise UserError(f"unknown protocol {protocol!r}. Known: {', '.join(PROTOCOLS)}")
     scored = {position for measure in PROTOCOLS[protocol] for position in measure.scored(length)}
     return set(range(length)) - scored
+
+
+def described() -> dict[str, dict[str, str]]:
+    """What each protocol is, in words, by field: about, frames, objects, void, matching, and so on."""
+    text = files("vipbench.metrics").joinpath("protocols.toml").read_text("utf-8")
+    found: dict[str, dict[str, str]] = tomllib.loads(text)
+    return found

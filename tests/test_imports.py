@@ -40,7 +40,7 @@ ALLOWED = {
     "floors": BASE,
     "baselines": f"{BASE} registry datasets timing flow",
     "specs": f"{BASE} registry",
-    "listing": "errors registry",
+    "listing": "errors registry metrics",
     "plausible": f"{BASE} folders",
     "check": f"{BASE} folders specs plausible",
     "work": f"{BASE} folders specs",

@@ -13,6 +13,7 @@ from vipbench import console
 from vipbench.cli_breakdown import breakdown
 from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
+from vipbench.errors import UserError
 from vipbench.version import __version__
 
 if TYPE_CHECKING:
@@ -236,6 +237,26 @@ def datasets(fmt: str) -> None:
     rows = listed()
     columns = ["name", "options", "splits", "env", "about"]
     console.result(fmt, rows, console.table(columns, ([row[c] for c in columns] for row in rows)))
+
+
+@main.command()
+@click.argument("name", required=False)
+@given.as_json
+def protocols(name: str | None, fmt: str) -> None:
+    """List the protocols that `score` knows; of one, say everything that decides its numbers."""
+    from vipbench.listing import protocols as listed
+
+    rows = listed()
+    if name is None:
+        console.result(
+            fmt, rows, console.table(["protocol", "what it is"], ([r["name"], r["about"]] for r in rows))
+        )
+        return
+    found = next((row for row in rows if row["name"] == name), None)
+    if found is None:
+        raise UserError(f"unknown protocol {name!r}. Known: {', '.join(row['name'] for row in rows)}")
+    lines = {**found, "measures": "\n".join(found["measures"])}
+    console.result(fmt, found, console.table(["", ""], lines.items()))
 
 
 main.add_command(data_commands)

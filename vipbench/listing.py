@@ -20,6 +20,14 @@ def datasets() -> list[Row]:
     return [_row("datasets", name) for name in registry.names("datasets")]
 
 
+def protocols() -> list[dict[str, Any]]:
+    """A row for every protocol: name, what it is in words, and the texts of its measures."""
+    from vipbench.metrics.protocols import PROTOCOLS, described
+
+    words = described()
+    return [{"name": p, **words[p], "measures": list(map(str, known))} for p, known in PROTOCOLS.items()]
+
+
 def _row(group: str, name: str) -> Row:
     try:
         factory = registry.load(group, name)

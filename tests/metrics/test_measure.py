@@ -16,7 +16,7 @@ from pairs import Array
 from vipbench.errors import UserError
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.measure import Measure, Pair, label, parse
-from vipbench.metrics.protocols import PROTOCOLS, unscored
+from vipbench.metrics.protocols import PROTOCOLS, described, unscored
 from vipbench.metrics.region import J
 from vipbench.types import Instance, Instances, Parsing, Segment, SegmentMap
 
@@ -157,3 +157,10 @@ def test_perfect_is_one_and_values_are_shares(seed: int) -> None:
 def test_import_brings_in_no_scipy() -> None:
     code = "import sys, vipbench.metrics.protocols; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_protocol_says_what_it_is() -> None:
+    words = described()
+    assert list(words) == list(PROTOCOLS)
+    fields = ["about", "frames", "objects", "void", "matching", "averaging", "undefined", "ties", "source"]
+    assert {tuple(of) for of in words.values()} == {tuple(fields)}
