@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from vipbench.baselines.presets import Input
+from vipbench.types import Ids
 
 MEAN = np.array(
     [123.7, 116.8, 103.9], np.float32
@@ -44,7 +45,7 @@ class Placement:
         canvas[top:bottom, left:right] = np.asarray(resized)
         return torch.from_numpy((canvas - MEAN).transpose(2, 0, 1).copy())
 
-    def labels(self, ids: NDArray[np.uint16], fill: int) -> NDArray[np.uint16]:
+    def labels(self, ids: Ids, fill: int) -> NDArray[np.uint16]:
         """An id map [H, W] -> [canvas], nearest neighbour, padded with `fill`."""
         top, left, bottom, right = self.window
         canvas = np.full(self.canvas, fill, np.uint16)

@@ -105,7 +105,8 @@ def boundary(mask: Mask) -> Points:
     block = np.pad(mask[top : rows[-1] + 2, left : columns[-1] + 2], ((0, 1), (0, 1)), mode="edge")
     corner, right, below, across = block[:-1, :-1], block[:-1, 1:], block[1:, :-1], block[1:, 1:]
     y, x = np.nonzero((corner != right) | (corner != below) | (corner != across))
-    return ((y + top) * mask.shape[1] + x + left).astype(np.int32)
+    points: Points = ((y + top) * mask.shape[1] + x + left).astype(np.int32)
+    return points
 
 
 def matched(points: Points, others: Points, r: int, width: int) -> int:
@@ -126,7 +127,8 @@ def _matched(points: Points, others: Points, r: int, width: int) -> int:
 
 
 def _places(points: Points, width: int) -> NDArray[np.int32]:
-    return np.stack(np.divmod(points, np.int32(width)), axis=1)
+    places: NDArray[np.int32] = np.stack(np.divmod(points, np.int32(width)), axis=1)
+    return places
 
 
 def boundary_f(gt: Points, pred: Points, r: int, width: int) -> float:

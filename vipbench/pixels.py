@@ -91,7 +91,7 @@ def _decode(path: File, data: bytes) -> Ids:
                 "Save the ids themselves, not their colours",
             )
         pixels = _pixels(path, image)
-        return pixels.astype(np.uint16 if pixels.itemsize > 1 else np.uint8)
+        return pixels.astype(np.uint16) if pixels.itemsize > 1 else pixels.astype(np.uint8)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

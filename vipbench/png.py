@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ try:  # the same bytes, ten times faster: the extra `fast`
 except ImportError:
     import zlib  # type: ignore[no-redef]
 
+DAMAGE: Any = (ValueError, struct.error, zlib.error)  # zlib_ng's stub takes its error for an instance
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, PALETTE = 0, 3
 
@@ -28,7 +30,7 @@ def decode(data: bytes) -> NDArray[np.uint8] | None:
     """The ids [H, W] of a PNG file's bytes: gray values or palette indices; None if it is not a plain one."""
     try:
         return _decode(data)
-    except (ValueError, struct.error, zlib.error):
+    except DAMAGE:
         return None
 
 

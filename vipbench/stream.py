@@ -67,8 +67,7 @@ class Scorer:
         then. Raises UserError for a frame of a video that has ended, for what is no map of ids, and for a
         prediction that cannot be scored (of another size, say).
         """
-        address = frame if isinstance(frame, Frame) else None
-        video, name = (address.video, address.name) if address else frame
+        video, name = (frame.video, frame.name) if isinstance(frame, Frame) else frame
         where = f"{video}, frame {name}"
         truth = self._parsing(gt, f"{where}, ground truth")
         if self._open is None or self._open.video != video:
@@ -84,7 +83,7 @@ class Scorer:
             raise UserError(
                 f"{where}: a prediction of size {found.size}, expected {truth.size} (height, width)"
             )
-        self._open.latest = name, truth, found, address.tags if address else ()
+        self._open.latest = name, truth, found, frame.tags if isinstance(frame, Frame) else ()
 
     def scores(self) -> list[Score]:
         """The scores of all frames so far; the videos so far are over."""

@@ -28,7 +28,7 @@ def flip_classes(ids: Ids) -> Ids:
 
 
 def _mirror(layer: SegmentMap, name: str) -> SegmentMap:
-    ids = flip_classes(layer.ids) if name == "category" else np.ascontiguousarray(layer.ids[:, ::-1])
+    ids: Ids = flip_classes(layer.ids) if name == "category" else layer.ids[:, ::-1]
     return SegmentMap(ids, tuple(_mirror_segment(s, name, ids.shape[1]) for s in layer.segments))
 
 

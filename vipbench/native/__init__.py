@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Kernels(Protocol):
-    """What the C sources beside this file export. Arrays go in as buffers, C-contiguous, and come out as bytes."""
+    """What the C sources beside this file export. Arrays go in as contiguous buffers, out as bytes."""
 
     def unfilter(self, lines: bytes, height: int, width: int) -> bytes:
         """PNG scanlines of 8-bit pixels, each with its filter byte, to uint8 [height, width].
