@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
 Found = dict[str, Any]
 """What clock.py prints: "seconds", "cpu", "peak_mb", "values"."""
 Alone = Callable[..., Found]
-Timed = Callable[[str, Path], tuple[float, dict[str, float]]]
+Timed = Callable[[str, Path], dict[str, float]]
 
 
 def run_alone(python: str, script: str, task: str, root: Path, rounds: int, **env: str) -> Found:
@@ -41,6 +42,19 @@ class Row:
     ratio: float
     target: float | None = None
     cpu: float | None = None
+
+    @classmethod
+    def of_time(cls, what: str, ours: Found, name: str, theirs: Found, target: float | None = None) -> Row:
+        """Of the medians of wall time, and of processor time."""
+        a, b = median(ours["seconds"]), median(theirs["seconds"])
+        cpu = median(theirs["cpu"]) / median(ours["cpu"])
+        return cls(what, f"{a:.3f} s", name, f"{b:.3f} s", b / a, target, cpu)
+
+    @classmethod
+    def of_memory(cls, what: str, ours: float, name: str, theirs: float, target: float | None = None) -> Row:
+        """Of the most memory held, in MB."""
+        cells = f"{ours:.0f} MB", name, f"{theirs:.0f} MB"
+        return cls(f"{what}, peak memory", *cells, theirs / ours, target)
 
     def __str__(self) -> str:
         wanted, cpu = ("–" if n is None else f"{n:.3g}" for n in (self.target, self.cpu))

@@ -31,12 +31,11 @@ def seconds(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def test_reading(timed: Timed, multi: Path, table: list[Row]) -> None:
+def test_reading(timed: Timed, alone: Alone, multi: Path, table: list[Row]) -> None:
     """Decoding the label PNGs, once each, is at least a third of the whole."""
-    reading, _ = timed("reader", multi)
-    whole = median(seconds(lambda: davis(multi, "semi-supervised")) for _ in range(5))
-    cells = f"{whole:.3f} s", "reading its files", f"{reading:.3f} s"
-    table.append(Row("J and F, 6 sequences", *cells, reading / whole, 1 / 3))
+    timed("reader", multi)
+    whole, reading = alone("semi", multi, 5), alone("reader", multi, 5)
+    table.append(Row.of_time("J and F, 6 sequences", whole, "reading its files", reading, 1 / 3))
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: nothing to share the work with")

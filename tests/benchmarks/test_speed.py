@@ -1,18 +1,17 @@
 """Ours beside the evaluations that are in use: the same numbers, and how long each takes.
 
-`make bench` runs it; a table at the end says what was measured. One process each, warm, nothing taken from
-our cache of states; "light install" is ours without its compiled kernels (VIPBENCH_NATIVE=0). The numbers are
-asserted, the targets are not: a busy machine would fail them.
+`make bench` runs it; a table at the end says what was measured: each in a process of its own, warm, nothing
+taken from our cache of states; "light install" is ours without its compiled kernels (VIPBENCH_NATIVE=0). The
+numbers are asserted, the targets are not: a busy machine would fail them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 
 import pytest
-from bench import Alone, Found, Row, Timed
+from bench import Alone, Row, Timed
 
 MEMORY_MB = 400
 References = Mapping[str, tuple[str, float]]
@@ -27,29 +26,18 @@ class Race:
 
     def __call__(self, what: str, task: str, root: Path, references: References) -> None:
         """Measure all, compare their numbers, and add to the table."""
-        ours, values = self.timed(task, root)
+        values = self.timed(task, root)
         native, light = self.alone(task, root), self.alone(task, root, VIPBENCH_NATIVE="0")
-        self.limit(what, native)
+        self.table.append(Row.of_memory(what, native["peak_mb"], "limit", MEMORY_MB, 1))
         for other, (name, target) in references.items():
             found = self.peer(other, root)
             agree(values, found["values"])
             agree(light["values"], found["values"])
-            self.add(what, native | {"seconds": [ours]}, name, found, target)
-            self.add(f"{what}, light install", light, name, found)
-            self.memory(what, native, name, found)
-
-    def add(self, what: str, ours: Found, name: str, theirs: Found, target: float | None = None) -> None:
-        mine, other = median(ours["seconds"]), median(theirs["seconds"])
-        cpu = median(theirs["cpu"]) / median(ours["cpu"])
-        self.table.append(Row(what, f"{mine:.3f} s", name, f"{other:.3f} s", other / mine, target, cpu))
-
-    def memory(self, what: str, ours: Found, name: str, theirs: Found) -> None:
-        cells = f"{ours['peak_mb']:.0f} MB", name, f"{theirs['peak_mb']:.0f} MB"
-        self.table.append(Row(f"{what}, peak memory", *cells, theirs["peak_mb"] / ours["peak_mb"]))
-
-    def limit(self, what: str, ours: Found) -> None:
-        cells = f"{ours['peak_mb']:.0f} MB", "limit", f"{MEMORY_MB} MB"
-        self.table.append(Row(f"{what}, peak memory", *cells, MEMORY_MB / ours["peak_mb"], 1))
+            self.table += [
+                Row.of_time(what, native, name, found, target),
+                Row.of_time(f"{what}, light install", light, name, found),
+                Row.of_memory(what, native["peak_mb"], name, found["peak_mb"]),
+            ]
 
 
 @pytest.fixture
