@@ -1,6 +1,6 @@
-"""The compiled kernels, where they were built: `native` is the module, or None.
+"""What is compiled and may be absent: `native`, the kernels, or None; `zlib`, zlib-ng or Python's own.
 
-Each kernel has its definition in NumPy beside the call of it (runs.py, pixels.py, metrics/overlap.py,
+Each kernel has its definition in NumPy beside the call of it (runs.py, png.py,
 metrics/boundary.py), which is what runs without a compiler and gives the same values. VIPBENCH_NATIVE=0
 turns the kernels off.
 """
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import os
+from types import ModuleType
 from typing import Protocol
+
+OFF = os.environ.get("VIPBENCH_NATIVE") == "0"
 
 
 class Kernels(Protocol):
@@ -41,8 +44,8 @@ class Kernels(Protocol):
         """How many points int32 [n] have one of the others within the radius; see metrics/boundary.py."""
 
 
-def _load() -> Kernels | None:
-    if os.environ.get("VIPBENCH_NATIVE") == "0":
+def _kernels() -> Kernels | None:
+    if OFF:
         return None
     try:
         found: Kernels = importlib.import_module("vipbench.native._kernels")
@@ -51,4 +54,13 @@ def _load() -> Kernels | None:
     return found
 
 
-native = _load()
+def _zlib() -> ModuleType:
+    """The same bytes, from zlib-ng several times faster: the extra `fast`."""
+    try:
+        return importlib.import_module("zlib" if OFF else "zlib_ng.zlib_ng")
+    except ImportError:
+        return importlib.import_module("zlib")
+
+
+native = _kernels()
+zlib = _zlib()

@@ -10,6 +10,18 @@ typedef struct {
     int32_t top, bottom, left, right, margin, height;
 } Box;
 
+/* The line of a position, and its first position; it moves down with ascending positions, without dividing. */
+typedef struct {
+    int32_t y, line, width;
+} Place;
+
+static inline int32_t column(Place *place, int32_t at)
+{
+    for (; at >= place->line + place->width; place->line += place->width)
+        place->y++;
+    return at - place->line;
+}
+
 static void set(uint8_t *line, int32_t x)
 {
     line[x / 8] |= 1u << (x % 8);
@@ -17,9 +29,10 @@ static void set(uint8_t *line, int32_t x)
 
 static int draw(Box *box, const int32_t *at, Py_ssize_t n, int32_t width, int32_t radius)
 {
+    Place place = {at[0] / width, at[0] - at[0] % width, width};
     *box = (Box){NULL, NULL, 0, at[0] / width, at[n - 1] / width, width, 0, 2 * radius, 2 * radius + 1};
     for (Py_ssize_t i = 0; i < n; i++) {
-        int32_t x = at[i] % width;
+        int32_t x = column(&place, at[i]);
         box->left = x < box->left ? x : box->left;
         box->right = x > box->right ? x : box->right;
     }
@@ -28,8 +41,9 @@ static int draw(Box *box, const int32_t *at, Py_ssize_t n, int32_t width, int32_
     if (!(box->bits = calloc(1, (lines + lines / box->height + 1) * box->stride + 8)))
         return 0;
     box->bands = box->bits + lines * box->stride;
+    place = (Place){at[0] / width, at[0] - at[0] % width, width};
     for (Py_ssize_t i = 0; i < n; i++) {
-        int32_t x = at[i] % width - box->left + box->margin, y = at[i] / width - box->top;
+        int32_t x = column(&place, at[i]) - box->left + box->margin, y = place.y - box->top;
         set(box->bits + y * box->stride, x);
         set(box->bands + y / box->height * box->stride, x);
     }
@@ -70,29 +84,56 @@ static int near(const Box *box, int32_t y, int32_t x, int32_t radius, const int3
     return 0;
 }
 
+/* The first of some ascending positions that is not below a limit. */
+static Py_ssize_t from(const int32_t *at, Py_ssize_t n, int64_t limit)
+{
+    Py_ssize_t low = 0;
+    while (low < n) {
+        Py_ssize_t middle = (low + n) / 2;
+        if (at[middle] < limit)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
+/* How many of the points in the lines that are near enough have one of the others within the radius; -1: no memory. */
+static long count_near(const Py_buffer *points, const Py_buffer *others, int32_t radius, int32_t width)
+{
+    const int32_t *at = points->buf, *other = others->buf;
+    Py_ssize_t n = others->len / 4;
+    int64_t top = other[0] / width - radius, bottom = other[n - 1] / width + radius;
+    Py_ssize_t first = from(at, points->len / 4, top * width), last = from(at, points->len / 4, (bottom + 1) * width);
+    if (first == last)
+        return 0;
+    Box box = {0};
+    long count = -1;
+    int32_t *half = malloc((radius + 1) * sizeof *half);
+    if (half && draw(&box, other, n, width, radius)) {
+        for (int32_t away = 0, reach = radius; away <= radius; half[away++] = reach)
+            while (reach * reach + away * away > radius * radius)
+                reach--;
+        Place place = {at[first] / width, at[first] - at[first] % width, width};
+        count = 0;
+        for (Py_ssize_t i = first; i < last; i++) {
+            int32_t x = column(&place, at[i]) - box.left + box.margin;
+            count += near(&box, place.y - box.top, x, radius, half);
+        }
+    }
+    free(half);
+    free(box.bits);
+    return count;
+}
+
 PyObject *matched(PyObject *self, PyObject *args)
 {
     Py_buffer points, others;
     int radius, width;
-    long count = -1;
     if (!PyArg_ParseTuple(args, "y*y*ii", &points, &others, &radius, &width))
         return NULL;
-    const int32_t *at = points.buf;
-    Box box = {0};
-    int32_t *half = malloc((radius + 1) * sizeof *half);
-    if (half && others.len && draw(&box, others.buf, others.len / 4, width, radius)) {
-        for (int32_t away = 0, reach = radius; away <= radius; half[away++] = reach)
-            while (reach * reach + away * away > radius * radius)
-                reach--;
-        count = 0;
-        for (Py_ssize_t i = 0; i < points.len / 4; i++)
-            count += near(&box, at[i] / width - box.top, at[i] % width - box.left + box.margin, radius, half);
-    }
-    free(half);
-    free(box.bits);
+    long count = others.len ? count_near(&points, &others, radius, width) : 0;
     PyBuffer_Release(&points);
     PyBuffer_Release(&others);
-    if (count < 0)
-        return PyErr_Format(PyExc_ValueError, "matched: no memory, or no others");
-    return PyLong_FromLong(count);
+    return count < 0 ? PyErr_NoMemory() : PyLong_FromLong(count);
 }
