@@ -13,6 +13,7 @@ from tiny import Cli
 from vipbench import archive
 from vipbench.archive import ZipPath, opened
 from vipbench.errors import UserError
+from vipbench.folders import open_folder
 from vipbench.records import load
 from vipbench.rows import read_lines
 
@@ -153,6 +154,19 @@ def test_commands_take_a_zip_file_for_the_folder(
     changed = cli("score", packs[1], *data, "--out", "changed.json")
     assert "not as `run` left it (bee)" in changed.stderr
     assert load(Path("changed.json")).method == "upload"
+
+
+def test_rows_and_maps_of_vip_are_read_from_a_zip_file(vip_preds: Path, tmp_path: Path) -> None:
+    whole = open_folder(vip_preds)
+    found = open_folder(Path(shutil.make_archive(str(tmp_path / "p"), "zip", tmp_path, "preds-vip")))
+    assert (found.name, found.videos()) == ("vip", whole.videos())
+    for video, frame in ((v, f) for v in whole.videos() for f in whole.frames(v)):
+        assert found.frames(video) == whole.frames(video)
+        assert [p.name for p in found.files(video, frame)] == [p.name for p in whole.files(video, frame)]
+        for layer in whole.layers:
+            here, there = (folder.read(video, frame).layer(layer) for folder in (whole, found))
+            np.testing.assert_array_equal(here.ids, there.ids)
+            assert here.segments == there.segments
 
 
 def read_all(folder: Path) -> None:
