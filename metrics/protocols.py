@@ -8,9 +8,9 @@ reference has a bug the plain name gives the right value, and a name with -compa
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 
-from vipbench.errors import UserError
 from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelAccuracy
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.boundary import F
@@ -46,15 +46,9 @@ PROTOCOLS: dict[str, tuple[Measure, ...]] = {
 }
 
 
-def unscored(protocol: str, length: int) -> set[int]:
-    """The positions, among `length` annotated frames of a video, that no measure of the protocol looks at.
-
-    Raises UserError for an unknown protocol.
-    """
-    if protocol not in PROTOCOLS:
-        raise UserError(f"unknown protocol {protocol!r}. Known: {', '.join(PROTOCOLS)}")
-    scored = {position for measure in PROTOCOLS[protocol] for position in measure.scored(length)}
-    return set(range(length)) - scored
+def unscored(measures: Iterable[Measure], length: int) -> set[int]:
+    """The positions, among `length` annotated frames of a video, that none of the measures looks at."""
+    return set(range(length)) - {position for measure in measures for position in measure.scored(length)}
 
 
 def described() -> dict[str, dict[str, str]]:

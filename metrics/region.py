@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipbench.metrics.measure import Pair
 from vipbench.metrics.overlap import Counts
-from vipbench.metrics.series import Series, owned
+from vipbench.metrics.series import FOREGROUND, Series
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,19 @@ def areas(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> tuple
     Returns what they share [objects, found], and the areas [objects] and [found].
     """
     overlap = pair.overlap("object")
-    rows = np.stack([owned(overlap.gt_ids, obj) for obj in objects]).astype(np.int64)
-    columns = np.stack([owned(overlap.pred_ids, obj) for obj in found]).astype(np.int64)
-    counts = overlap.counts
+    rows, columns, counts = (
+        _members(overlap.gt_ids, objects),
+        _members(overlap.pred_ids, found),
+        overlap.counts,
+    )
     return rows @ counts @ columns.T, rows @ counts.sum(axis=1), columns @ counts.sum(axis=0)
+
+
+def _members(ids: NDArray[np.uint16], objects: tuple[int, ...]) -> Counts:
+    """1 where an id [n] belongs to an object, int64 [objects, n]."""
+    if objects == (FOREGROUND,):
+        return (ids != 0)[np.newaxis].astype(np.int64)
+    return (np.array(objects)[:, np.newaxis] == ids).astype(np.int64)
 
 
 def jaccard(shared: int, gt: int, pred: int) -> float:

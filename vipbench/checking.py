@@ -9,7 +9,7 @@ from typing import Any
 
 from vipbench.check import check
 from vipbench.errors import Problem
-from vipbench.metrics.protocols import unscored
+from vipbench.metrics.protocols import PROTOCOLS, unscored
 from vipbench.parallel import each
 from vipbench.specs import DatasetSpec, select
 from vipbench.work import FolderWork
@@ -25,17 +25,15 @@ def check_folder(
     jobs: int = 1,
     strict_frames: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
-    contents: bool = True,
 ) -> list[Problem]:
     """The problems of the prediction folder `root`, errors first, then by path; the same for any `jobs`.
 
-    See vipbench.check for what counts as what. contents: look into the files, too. Frames that no
-    protocol of the data set scores may be missing.
+    See vipbench.check for what counts as what. Frames that no protocol of the data set scores may be missing.
     """
-    work = _Work(data, root, split, strict_frames, contents)
+    work = _Work(data, root, split, strict_frames)
     ids = tuple(video.id for video in select(work.dataset, split, sequences))
     shares = [ids[start::MOST_SHARES] for start in range(min(MOST_SHARES, len(ids)))]
-    if len(shares) < 2 or not contents:
+    if len(shares) < 2:
         return in_order(work(sequences))
     problems: list[Problem] = []
     for count, found in enumerate(each(work, shares, jobs), 1):
@@ -56,15 +54,13 @@ class _Work(FolderWork):
 
     split: str
     strict_frames: bool
-    contents: bool
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Work, (self.data, self.root, self.split, self.strict_frames, self.contents)
+        return _Work, (self.data, self.root, self.split, self.strict_frames)
 
     def __call__(self, sequences: tuple[str, ...] | None) -> list[Problem]:
-        options = self.strict_frames, self._unscored, self.contents
-        return check(self.folder, self.dataset, self.split, sequences, *options)
+        return check(self.folder, self.dataset, self.split, sequences, self.strict_frames, self._unscored)
 
     def _unscored(self, length: int) -> set[int]:
-        positions = [set(unscored(protocol, length)) for protocol in self.dataset.protocols]
-        return set.intersection(*positions) if positions else set()
+        measures = [measure for protocol in self.dataset.protocols for measure in PROTOCOLS[protocol]]
+        return unscored(measures, length) if measures else set()

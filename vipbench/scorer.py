@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vipbench import provenance, registry
-from vipbench.checking import check_folder, in_order
+from vipbench.check import check
+from vipbench.checking import in_order
 from vipbench.errors import gathered, raise_first
 from vipbench.finish import finish, labels
 from vipbench.folders import open_folder
+from vipbench.metrics.protocols import unscored
 from vipbench.origin import origin
 from vipbench.parallel import each
 from vipbench.records import Provenance, Record
@@ -53,7 +56,9 @@ def score(
     videos = select(dataset, split, sequences)
     groups = protocols(dataset, asked)
     known = {str(measure): measure for measures in groups.values() for measure in measures}
-    listed = check_folder(root, data, split, sequences, strict_frames=strict_frames, contents=False)
+    counting = partial(unscored, known.values())
+    folder = open_folder(root, dataset.layers)
+    listed = in_order(check(folder, dataset, split, sequences, strict_frames, counting, contents=False))
     raise_first(listed)
     results = _observe(VideoWork(data, root, tuple(known.values()), cache), videos, jobs, progress)
     problems = in_order([*listed, *(p for result in results for p in gathered(result.problems))])
@@ -69,14 +74,14 @@ def score(
         scores=tuple(score for scores in finished.values() for score in scores),
         timing=made.timing,
         provenance=_provenance(
-            dataset, root, results, (*map(str, problems), *made.warnings, *notes), made.run
+            dataset, folder.name, results, (*map(str, problems), *made.warnings, *notes), made.run
         ),
         states={text: {result.video: result.states[text] for result in results} for text in known},
     )
 
 
 def _provenance(
-    dataset: Dataset, root: Path, results: list[Scored], notes: tuple[str, ...], run: dict[str, Any] | None
+    dataset: Dataset, layout: str, results: list[Scored], notes: tuple[str, ...], run: dict[str, Any] | None
 ) -> Provenance:
     return Provenance(
         version=__version__,
@@ -87,7 +92,7 @@ def _provenance(
         dataset_hash=_joined(f"{result.video} {result.truth}" for result in results),
         prediction_hash=_joined(f"{result.video} {result.prediction}" for result in results),
         device=provenance.device(),
-        layout=open_folder(root, dataset.layers).name,
+        layout=layout,
         warnings=notes,
         run=run,
     )

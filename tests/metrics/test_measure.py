@@ -16,7 +16,7 @@ from pairs import Array
 from vipbench.errors import UserError
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.measure import Measure, Pair, label, parse
-from vipbench.metrics.protocols import PROTOCOLS, described, unscored
+from vipbench.metrics.protocols import PROTOCOLS, described
 from vipbench.metrics.region import J
 from vipbench.types import Instance, Instances, Parsing, Segment, SegmentMap
 
@@ -64,11 +64,6 @@ def test_a_parameter_left_out_has_its_default() -> None:
 def test_a_text_that_is_no_measure_is_the_users_error(text: str, said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
         parse(text)
-
-
-def test_unknown_protocol() -> None:
-    with pytest.raises(UserError, match="davis2016"):
-        unscored("davis2015", 5)
 
 
 def parsing(rng: np.random.Generator, size: tuple[int, int]) -> Parsing:

@@ -11,7 +11,7 @@ from pairs import layer, number, numbers, observed, pair
 
 from vipbench.metrics.boundary import F
 from vipbench.metrics.measure import MeasureWarning, Pair
-from vipbench.metrics.protocols import unscored
+from vipbench.metrics.protocols import PROTOCOLS, unscored
 from vipbench.metrics.region import J
 from vipbench.metrics.series import decay, edges, mean, recall
 
@@ -144,8 +144,8 @@ def test_no_warning_without_need() -> None:
 
 def test_which_frames_may_be_missing() -> None:
     for protocol in ("davis2016", "davis2017-semi"):
-        assert unscored(protocol, 5) == {0, 4}
-        assert unscored(protocol, 2) == {0, 1}
-        assert unscored(protocol, 1) == {0}
+        assert unscored(PROTOCOLS[protocol], 5) == {0, 4}
+        assert unscored(PROTOCOLS[protocol], 2) == {0, 1}
+        assert unscored(PROTOCOLS[protocol], 1) == {0}
     for protocol in ("vip-paper", "vip-strict"):
-        assert unscored(protocol, 5) == set()
+        assert unscored(PROTOCOLS[protocol], 5) == set()

@@ -63,13 +63,17 @@ class Davis:
             self.protocols = ("davis2017-unsup",)
         self.annotations = self.root / (TASKS["unsupervised"] if unsupervised else "Annotations") / resolution
         self.images = self.root / "JPEGImages" / resolution
+        self._videos: dict[str, list[Video]] = {}
 
     def videos(self, split: str) -> Sequence[Video]:
         """The sequences of a split in the order of its list; every frame of DAVIS is annotated.
 
         Raises UserError for an unknown split, a missing list, and a sequence without any frame.
         """
-        return [self.sequence(split, name, frames) for name, frames in self.listed(split).items()]
+        if split not in self._videos:
+            listed = self.listed(split).items()
+            self._videos[split] = [self.sequence(split, name, frames) for name, frames in listed]
+        return self._videos[split]
 
     def sequence(self, split: str, name: str, frames: Sequence[str] = ()) -> Video:
         """One sequence, of the frames given, else of all on disk; tagged with the attributes of 2016.
@@ -130,7 +134,7 @@ class Davis:
 
     def label(self, frame: Frame) -> Path:
         """The annotation of a frame."""
-        return self.annotations / frame.video / f"{frame.name}.png"
+        return self.annotations.joinpath(frame.video, f"{frame.name}.png")
 
 
 def _address(where: str, line: str) -> tuple[str, str]:

@@ -50,6 +50,7 @@ class Vip:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self.files = VipFiles(self.root)
+        self._videos: dict[str, list[Video]] = {}
         if not self.root.is_dir():
             raise UserError(f"{self.root}: no such folder. Pass the root of VIP by --data or {self.env}")
 
@@ -60,7 +61,10 @@ class Vip:
         """
         if split not in self.splits:
             raise UserError(f"{self.name} has no split {split!r}, only {', '.join(self.splits)}")
-        return [self._video(video, split, names) for video, names in self.files.listed(split).items()]
+        if split not in self._videos:
+            listed = self.files.listed(split).items()
+            self._videos[split] = [self._video(video, split, names) for video, names in listed]
+        return self._videos[split]
 
     def _video(self, video: str, split: str, names: list[str]) -> Video:
         annotated = {int(name): name for name in names}

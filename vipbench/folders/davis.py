@@ -56,4 +56,4 @@ class DavisFolder:
         return parsing, size_problems(path, found, size) + ids
 
     def _path(self, video: str, frame: str) -> Path:
-        return self.root / video / f"{frame}.png"
+        return self.root.joinpath(video, f"{frame}.png")

@@ -6,12 +6,12 @@ typedef struct {
     const int32_t *start;
     const uint16_t *value;
     const uint16_t *group;
-    List points, masks;
+    List *points; /* of each mask, 1 .. count */
 } Maps;
 
 static int mark(Maps *m, unsigned mask, int32_t at)
 {
-    return !mask || (push(&m->points, at) && push(&m->masks, mask));
+    return !mask || push(&m->points[mask], at);
 }
 
 /* A 2x2 block of masks at a position: it is boundary of each mask in it, unless all four are the same. */
@@ -59,25 +59,24 @@ static int mark_all(Maps *m, Py_ssize_t n, int32_t height, int32_t width)
     return 1;
 }
 
-/* The points sorted by mask, in reading order within each. */
-static PyObject *by_mask(const Maps *m, int count)
+/* The points of all masks, one mask after the other, and where each ends. */
+static PyObject *joined(const Maps *m, int count)
 {
-    Py_ssize_t n = m->points.n, i;
-    PyObject *ends = PyBytes_FromStringAndSize(NULL, 4 * (count + 1)), *points = PyBytes_FromStringAndSize(NULL, 4 * n);
-    PyObject *result = NULL;
-    int32_t *next = calloc(count + 2, sizeof *next);
-    if (ends && points && next) {
-        int32_t *out = (int32_t *)PyBytes_AsString(points);
-        for (i = 0; i < n; i++)
-            next[m->masks.at[i] + 1]++;
-        for (i = 1; i < count + 2; i++)
-            next[i] += next[i - 1];
-        memcpy(PyBytes_AsString(ends), next + 1, 4 * (count + 1));
-        for (i = 0; i < n; i++)
-            out[next[m->masks.at[i]]++] = m->points.at[i];
-        result = PyTuple_Pack(2, ends, points);
+    Py_ssize_t total = 0;
+    for (int mask = 1; mask <= count; mask++)
+        total += m->points[mask].n;
+    PyObject *ends = PyBytes_FromStringAndSize(NULL, 4 * (count + 1)), *points = PyBytes_FromStringAndSize(NULL, 4 * total);
+    PyObject *result = ends && points ? PyTuple_Pack(2, ends, points) : NULL;
+    if (result) {
+        int32_t *end = (int32_t *)PyBytes_AsString(ends), *out = (int32_t *)PyBytes_AsString(points);
+        end[0] = 0;
+        for (int mask = 1; mask <= count; mask++) {
+            const List *own = &m->points[mask];
+            if (own->n)
+                memcpy(out + end[mask - 1], own->at, 4 * own->n);
+            end[mask] = end[mask - 1] + (int32_t)own->n;
+        }
     }
-    free(next);
     Py_XDECREF(ends);
     Py_XDECREF(points);
     return result;
@@ -89,14 +88,16 @@ PyObject *boundaries(PyObject *self, PyObject *args)
     int count, height, width;
     if (!PyArg_ParseTuple(args, "y*y*y*iii", &starts, &values, &groups, &count, &height, &width))
         return NULL;
-    Maps m = {starts.buf, values.buf, groups.buf, {0}, {0}};
+    Maps m = {starts.buf, values.buf, groups.buf, calloc(count + 1, sizeof(List))};
     PyObject *result = NULL;
-    if (starts.len && groups.len > 2 * (Py_ssize_t)highest(&values) && mark_all(&m, starts.len / 4, height, width))
-        result = by_mask(&m, count);
+    int fits = starts.len && groups.len > 2 * (Py_ssize_t)highest(&values);
+    if (m.points && fits && mark_all(&m, starts.len / 4, height, width))
+        result = joined(&m, count);
     if (!result && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "boundaries: no memory, no runs, or not a group for each id");
-    free(m.points.at);
-    free(m.masks.at);
+    for (int mask = 0; m.points && mask <= count; mask++)
+        free(m.points[mask].at);
+    free(m.points);
     PyBuffer_Release(&starts);
     PyBuffer_Release(&values);
     PyBuffer_Release(&groups);

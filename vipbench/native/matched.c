@@ -65,20 +65,25 @@ static int any(const uint8_t *line, int32_t from, int32_t length)
     return 0;
 }
 
+static int any_in(const Box *box, int32_t y, int32_t from, int32_t length)
+{
+    return y >= 0 && y <= box->bottom - box->top && any(box->bits + y * box->stride, from, length);
+}
+
 /* Whether a set pixel lies within the radius of a place in the box: a window in each line, the nearest first. */
 static int near(const Box *box, int32_t y, int32_t x, int32_t radius, const int32_t *half)
 {
     int32_t lines = box->bottom - box->top + 1, low = box->margin - radius, found = 0;
     if (y < -radius || y >= lines + radius || x < low || x > box->right - box->left + box->margin + radius)
         return 0;
+    if (any_in(box, y, x - radius, 2 * radius + 1))
+        return 1;
     int32_t first = y > radius ? y - radius : 0, last = y + radius < lines ? y + radius : lines - 1;
     for (int32_t band = first / box->height; band <= last / box->height && !found; band++)
         found = any(box->bands + band * box->stride, x - radius, 2 * radius + 1);
-    for (int32_t away = 0; found && away <= radius; away++) {
+    for (int32_t away = 1; found && away <= radius; away++) {
         int32_t from = x - half[away], length = 2 * half[away] + 1;
-        if (y - away >= 0 && y - away < lines && any(box->bits + (y - away) * box->stride, from, length))
-            return 1;
-        if (y + away >= 0 && y + away < lines && any(box->bits + (y + away) * box->stride, from, length))
+        if (any_in(box, y - away, from, length) || any_in(box, y + away, from, length))
             return 1;
     }
     return 0;

@@ -11,16 +11,19 @@ static unsigned value_of(const uint8_t *at, int itemsize)
     return wide;
 }
 
-/* How many of the bytes [from, to) equal those one item earlier, from the start on, in whole items. */
+/* Where the bytes from `from` on first differ from those one item earlier, at most `to`: the start of an item. */
 static Py_ssize_t same(const uint8_t *row, Py_ssize_t from, Py_ssize_t to, int itemsize)
 {
     uint64_t here, before;
-    while (from + 8 <= to) {
+    for (; from + 8 <= to; from += 8) {
         memcpy(&here, row + from, 8);
         memcpy(&before, row + from - itemsize, 8);
-        if (here != before)
+        if (here != before) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            return (from + __builtin_ctzll(here ^ before) / 8) / itemsize * itemsize;
+#endif
             break;
-        from += 8;
+        }
     }
     while (from < to && value_of(row + from, itemsize) == value_of(row + from - itemsize, itemsize))
         from += itemsize;
