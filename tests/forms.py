@@ -1,4 +1,4 @@
-"""One prediction folder in the many forms that people hand in: `python tests/forms.py FOLDER OUT`.
+"""One prediction folder in the many forms that people hand in: `python tests/forms.py FOLDER OUT [FORM ...]`.
 
 FOLDER holds `<sequence>/<frame>.png` with one object; every form of it says the same.
 """
@@ -108,8 +108,7 @@ FORMS: dict[str, Callable[[Path, Path], Path]] = {
 }
 
 if __name__ == "__main__":
-    given, made = map(Path, sys.argv[1:])
-    for name in KINDS:
-        print(encoded(given, made / name.replace(" ", "-"), name))
-    for name, form in FORMS.items():
-        print(form(given, made / name.replace(" ", "-")))
+    given, made, *wanted = sys.argv[1:]
+    for name in wanted or (*KINDS, *FORMS):
+        target = Path(made) / name.replace(" ", "-")
+        print(encoded(Path(given), target, name) if name in KINDS else FORMS[name](Path(given), target))

@@ -18,7 +18,8 @@ from vipbench.records import Score
 from vipbench.scorer import score
 from vipbench.specs import DatasetSpec
 
-METHODS = ("cut", "lvo", "osvos", "sflu")
+PUBLISHED = [(method, "zipped folder") for method in ("cut", "lvo", "osvos", "sflu")]
+PUBLISHED += [("cut", "first missing"), ("lvo", "nested"), ("osvos", "foreign sequences"), ("sflu", "mixed")]
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,13 @@ def test_forms_of_folders(
     assert score(FORMS[form](preds, tmp_path / "made"), data, "val").scores == expected
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_forms_of_published_methods(method: str, test_data: Path, tmp_path: Path) -> None:
-    """Files of all kinds, zipped; lvo lacks last frames, osvos is bilevel."""
+@pytest.mark.parametrize(("method", "form"), PUBLISHED)
+def test_forms_of_published_methods(method: str, form: str, test_data: Path, tmp_path: Path) -> None:
+    """lvo lacks last frames, osvos is bilevel, the others are gray."""
     folder, data = test_data / "davis2016_predictions" / method, DatasetSpec.of("davis", test_data / "DAVIS")
     (tmp_path / "few").mkdir()
     (tmp_path / "few/car-shadow").symlink_to(folder / "car-shadow")
-    made = FORMS["zipped folder"](tmp_path / "few", tmp_path / "made")
+    made = FORMS[form](tmp_path / "few", tmp_path / "made")
     found, expected = (score(path, data, "val", ("car-shadow",)).scores for path in (made, folder))
     assert found == expected
     assert 0.4 < next(s.value for s in found if s.scope == "all" and s.measure.startswith("J.mean")) < 1
