@@ -13,7 +13,7 @@ import pytest
 from made_records import made
 from tiny import Cli, fails
 
-from vipbench.breakdown import GROUPINGS, breakdown, to_csv, to_json, to_markdown
+from vipbench.breakdown import GROUPINGS, breakdown, to_csv, to_frame, to_json, to_markdown
 from vipbench.cli_breakdown import BY
 from vipbench.errors import UserError
 from vipbench.records import Record, Score
@@ -149,6 +149,14 @@ def test_json_has_every_bit_and_null_where_undefined() -> None:
         "value": 1 / 3,
         "n": 1,
     }
+
+
+def test_a_frame_has_every_bit() -> None:
+    table = to_frame(breakdown([FULL], "video", ("J.mean", MIOU)))
+    assert list(table.columns) == ["method", "dataset", "split", "measure", "group", "value", "n"]
+    assert dict(zip(table.group, table.value, strict=True))["ant"] == 0.25
+    assert table.value.isna().sum() == 1
+    assert to_frame([]).empty
 
 
 def test_markdown_keeps_its_columns() -> None:

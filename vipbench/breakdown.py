@@ -12,11 +12,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from vipbench.errors import UserError
 from vipbench.metrics.measure import KINDS
 from vipbench.records import GROUPS, Record, Score, finite
 from vipbench.registry import label
+
+if TYPE_CHECKING:
+    import pandas
 
 GROUPINGS = ("video", "object", "frame", *KINDS)
 HOW = {
@@ -148,6 +152,13 @@ def to_csv(rows: Iterable[Row]) -> str:
 def to_json(rows: Iterable[Row]) -> str:
     """A JSON list of objects; full doubles, null where undefined."""
     return json.dumps(finite([asdict(row) for row in rows]), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_frame(rows: Iterable[Row]) -> pandas.DataFrame:
+    """A pandas table with a column for each field of Row, for notebooks; NaN where undefined."""
+    import pandas
+
+    return pandas.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(Row)])
 
 
 def to_markdown(rows: Iterable[Row]) -> str:
