@@ -30,6 +30,11 @@ for table in 1 2 3; do
     mv "$out/.table" "$out/table$table.txt"
     cat "$out/table$table.txt"
 done
+job compare "$out/records/frame.synth.json" "$out/records/aten.synth.json" --protocol vip-strict \
+    --measure mIoU --measure APr@0.5:0.95 --measure APr_vol@0.1:0.9 > "$out/.compare"
+mv "$out/.compare" "$out/compare.txt"
+cat "$out/compare.txt"
+job breakdown "$out/records/frame.synth.json" "$out/records/aten.synth.json" --by occlusion --measure mIoU
 job overlay "$out/preds/aten/synth" --dataset synth --data "$out/data" --sequences videos84 --out "$out/overlay"
 job leaderboard build "$out/records" --out "$out/site"
-echo "Predictions, records, tables, overlays and the leaderboard page: $out"
+echo "Predictions, records, tables, comparison, overlays and the leaderboard page: $out"

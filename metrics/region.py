@@ -55,9 +55,11 @@ def areas(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> tuple
 
 def _members(ids: NDArray[np.uint16], objects: tuple[int, ...]) -> Counts:
     """1 where an id [n] belongs to an object, int64 [objects, n]."""
-    if objects == (FOREGROUND,):
-        return (ids != 0)[np.newaxis].astype(np.int64)
-    return (np.array(objects)[:, np.newaxis] == ids).astype(np.int64)
+    one = objects == (FOREGROUND,)
+    found: Counts = ((ids != 0)[np.newaxis] if one else np.array(objects)[:, np.newaxis] == ids).astype(
+        np.int64
+    )
+    return found
 
 
 def jaccard(shared: int, gt: int, pred: int) -> float:
