@@ -55,8 +55,8 @@ ALLOWED = {
     "finish": f"{PURE} metrics records wanted",
     "arrays": "errors types",
     "stream": f"{PURE} arrays finish metrics records seen wanted",
-    "scorer": f"{BASE} specs registry folders metrics check checking states origin records parallel provenance "
-    "wanted finish",
+    "scorer": f"{BASE} specs registry folders metrics check checking states origin records parallel "
+    "provenance wanted finish",
     "papers": f"{BASE} records metrics registry",
     "tables": f"{BASE} records papers metrics",
     "report": f"{BASE} records folders metrics specs",
