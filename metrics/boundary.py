@@ -76,9 +76,13 @@ def outlines(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> li
 
 
 def radius(size: tuple[int, int], tolerance: float = TOLERANCE) -> int:
-    """How far, in pixels, a boundary pixel of an image of (height, width) may lie from its match."""
+    """How far, in pixels, a boundary pixel of an image of (height, width) may lie from its match.
+
+    At most height + width, which reaches every pixel.
+    """
     height, width = size
-    return math.ceil(tolerance if tolerance >= 1 else tolerance * math.sqrt(height * height + width * width))
+    reach = tolerance if tolerance >= 1 else tolerance * math.sqrt(height * height + width * width)
+    return min(math.ceil(reach), height + width)
 
 
 def boundaries(found: SegmentMap, objects: Sequence[int]) -> dict[int, Points]:

@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from vipbench.scorer import score
 from vipbench.specs import DatasetSpec
+from vipbench.states import Scored, VideoWork
+from vipbench.types import Video
+from vipbench.wanted import protocols
 
 SCORE = """
 import sys
@@ -53,6 +57,20 @@ def test_of_simd(davis_root: Path, davis_preds: Path, vip_root: Path, tied: Path
 def test_of_the_kernels(davis_root: Path, davis_preds: Path, vip_root: Path, tied: Path) -> None:
     for name, root, preds in (("davis", davis_root, davis_preds), ("vip", vip_root, tied)):
         assert scored(name, root, preds, VIPBENCH_NATIVE="0") == scored(name, root, preds)
+
+
+def test_of_threads(davis_root: Path, davis_preds: Path) -> None:
+    """The kernels let other threads run; eight at a time score what one does."""
+    data = DatasetSpec.of("davis", davis_root)
+    dataset = data.open()
+    known = tuple(measure for measures in protocols(dataset).values() for measure in measures)
+    videos = [*dataset.videos("val")] * 16
+
+    def scored_alone(video: Video) -> Scored:
+        return VideoWork(data, davis_preds, known, None)(video)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(scored_alone, videos)) == [scored_alone(video) for video in videos]
 
 
 def test_of_processes_and_of_the_order_of_files(

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from vipbench.native import native
 
 
+MOST_PIXELS = 1 << 30
+
+
 @dataclass(frozen=True, eq=False)
 class Runs:
     """The runs of equal ids of a map, in reading order; a run ends with its line.
@@ -31,7 +34,9 @@ class Runs:
 
     @classmethod
     def of(cls, ids: NDArray[np.uint8] | NDArray[np.uint16]) -> Runs:
-        """The runs of a map [H, W]."""
+        """The runs of a map [H, W]. Raises ValueError for one whose positions do not fit 31 bits."""
+        if ids.size > MOST_PIXELS:
+            raise ValueError(f"a map of {ids.size} pixels, more than {MOST_PIXELS}")
         if native and ids.size:
             height, width = ids.shape
             found = native.runs(np.ascontiguousarray(ids), ids.itemsize, height, width)

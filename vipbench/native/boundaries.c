@@ -90,8 +90,11 @@ PyObject *boundaries(PyObject *self, PyObject *args)
         return NULL;
     Maps m = {starts.buf, values.buf, groups.buf, calloc(count + 1, sizeof(List))};
     PyObject *result = NULL;
-    int fits = starts.len && groups.len > 2 * (Py_ssize_t)highest(&values);
-    if (m.points && fits && mark_all(&m, starts.len / 4, height, width))
+    int ok = m.points && starts.len && groups.len > 2 * (Py_ssize_t)highest(&values);
+    Py_BEGIN_ALLOW_THREADS
+    ok = ok && mark_all(&m, starts.len / 4, height, width);
+    Py_END_ALLOW_THREADS
+    if (ok)
         result = joined(&m, count);
     if (!result && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "boundaries: no memory, no runs, or not a group for each id");

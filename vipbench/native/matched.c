@@ -137,7 +137,10 @@ PyObject *matched(PyObject *self, PyObject *args)
     int radius, width;
     if (!PyArg_ParseTuple(args, "y*y*ii", &points, &others, &radius, &width))
         return NULL;
-    long count = others.len ? count_near(&points, &others, radius, width) : 0;
+    long count;
+    Py_BEGIN_ALLOW_THREADS
+    count = others.len ? count_near(&points, &others, radius, width) : 0;
+    Py_END_ALLOW_THREADS
     PyBuffer_Release(&points);
     PyBuffer_Release(&others);
     return count < 0 ? PyErr_NoMemory() : PyLong_FromLong(count);

@@ -54,9 +54,11 @@ PyObject *unfilter(PyObject *self, PyObject *args)
         return PyErr_NoMemory();
     }
     uint8_t *out = (uint8_t *)PyBytes_AsString(pixels);
+    Py_BEGIN_ALLOW_THREADS
     for (y = 0; y < height; y++, in += width + 1, out += width)
         if (!unfilter_line(in[0], in + 1, y ? out - width : none, out, width))
             break;
+    Py_END_ALLOW_THREADS
     free(none);
     if (y == height)
         return pixels;

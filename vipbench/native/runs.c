@@ -55,8 +55,10 @@ PyObject *runs(PyObject *self, PyObject *args)
     uint8_t *seen = calloc(1, IDS);
     uint16_t *values = NULL;
     PyObject *result = NULL;
-    int ok = seen && (itemsize == 1 || itemsize == 2) && ids.len == height * width * itemsize &&
-             find_runs(ids.buf, itemsize, height, width, &starts, seen);
+    int ok = seen && (itemsize == 1 || itemsize == 2) && ids.len == height * width * itemsize;
+    Py_BEGIN_ALLOW_THREADS
+    ok = ok && find_runs(ids.buf, itemsize, height, width, &starts, seen);
+    Py_END_ALLOW_THREADS
     if (ok && (values = malloc((starts.n + 1) * 2 + 2 * IDS))) {
         uint16_t *present = values + starts.n;
         for (i = 0; i < starts.n; i++)
