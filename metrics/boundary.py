@@ -108,7 +108,9 @@ def boundary(mask: Mask) -> Points:
     # One more pixel on each side where there is one; beyond the image's edge, the edge itself again.
     block = np.pad(mask[top : rows[-1] + 2, left : columns[-1] + 2], ((0, 1), (0, 1)), mode="edge")
     corner, right, below, across = block[:-1, :-1], block[:-1, 1:], block[1:, :-1], block[1:, 1:]
-    y, x = np.nonzero((corner != right) | (corner != below) | (corner != across))
+    y, x = np.divmod(
+        np.flatnonzero((corner != right) | (corner != below) | (corner != across)), corner.shape[1]
+    )
     points: Points = ((y + top) * mask.shape[1] + x + left).astype(np.int32)
     return points
 

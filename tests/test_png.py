@@ -31,8 +31,9 @@ def test_ids_are_those_of_pillow(ids: np.ndarray, palette: bool, lines: int, tra
 def test_compiled_kernels_read_every_filter(lines: int, kernels: str) -> None:
     """Where this fails, all such files are read several times slower: by Pillow."""
     ids = np.arange(35, dtype=np.uint8).reshape(5, 7)
-    found = decode(png(ids, Kind(filter=lines)))
-    assert (found is not None) == (kernels == "compiled" or lines == 0)
+    for palette in (False, True):
+        found = decode(png(ids, Kind(palette=palette, filter=lines)))
+        assert (found is not None) == (kernels == "compiled" or (palette and lines == 0))
 
 
 @pytest.mark.parametrize(

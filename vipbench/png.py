@@ -39,7 +39,9 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     if not chunks or chunks[0][0] != b"IHDR" or any(kind == b"acTL" for kind, _ in chunks):
         raise ValueError("no PNG of one image")
     width, height, depth, colour, *methods = struct.unpack(">IIBBBBB", chunks[0][1])
-    if depth != 8 or colour not in (GRAY, PALETTE) or any(methods):
+    # Palette images are hardly ever filtered (section 12.7), gray ones nearly always.
+    kinds = (GRAY, PALETTE) if native else (PALETTE,)
+    if depth != 8 or colour not in kinds or any(methods):
         raise ValueError("not plain")
     packed = b"".join(part for kind, part in chunks if kind == b"IDAT")
     size = height * (width + 1)

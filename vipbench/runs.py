@@ -78,16 +78,18 @@ def _runs(
     np.not_equal(ids[:, 1:], ids[:, :-1], out=first[:, 1:])
     starts = np.flatnonzero(first).astype(np.int32)
     values = ids.ravel()[starts].astype(np.uint16)
-    return starts, values, np.unique(values)
+    return starts, values, np.flatnonzero(np.bincount(values)).astype(np.uint16)
 
 
 def _joint(one: Runs, other: Runs) -> NDArray[np.int64]:
     """The definition: between two neighbouring starts, of either map, all pixels are the same pair of ids."""
-    starts = np.union1d(one.starts, other.starts)
+    starts = np.sort(np.concatenate([one.starts, other.starts]))
+    starts = starts[np.diff(starts, prepend=-1) > 0]
     rows, columns = (
         np.searchsorted(runs.ids, runs.values)[np.searchsorted(runs.starts, starts, side="right") - 1]
         for runs in (one, other)
     )
-    counts = np.zeros((len(one.ids), len(other.ids)), np.int64)
-    np.add.at(counts, (rows, columns), np.diff(starts, append=one.size[0] * one.size[1]))
-    return counts
+    shape = len(one.ids), len(other.ids)
+    lengths = np.diff(starts, append=one.size[0] * one.size[1])
+    counts = np.bincount(rows * shape[1] + columns, lengths, minlength=shape[0] * shape[1])
+    return counts.astype(np.int64).reshape(shape)
