@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from vipbench.native import native
 
-
 MOST_PIXELS = 1 << 30
 
 
