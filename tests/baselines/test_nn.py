@@ -11,83 +11,15 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.network import AtenNet  # noqa: E402
 from vipbench.baselines.nn import boxes as bx  # noqa: E402
-from vipbench.baselines.nn.convrnn import ConvGRU  # noqa: E402
 from vipbench.baselines.nn.deeplab import FeatureNet  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS, flow_loss  # noqa: E402
 from vipbench.baselines.nn.heads import upsample  # noqa: E402
 from vipbench.baselines.nn.roi import roi_align  # noqa: E402
 from vipbench.baselines.nn.targets import Truth, anchor_targets, roi_targets  # noqa: E402
-from vipbench.baselines.nn.warp import warp  # noqa: E402
 
 
 def rng(seed: int = 0) -> Any:
     return torch.Generator().manual_seed(seed)
-
-
-def warp_by_loop(features: Any, flow: Any) -> Any:
-    """The released op in plain Python: 0 outside [0, W) x [0, H), right and lower neighbours clamped."""
-    out = torch.zeros_like(features)
-    n, _, height, width = features.shape
-    for b, y, x in np.ndindex(n, height, width):
-        px, py = x + flow[b, 0, y, x].item(), y + flow[b, 1, y, x].item()
-        if not (0 <= px < width and 0 <= py < height):
-            continue
-        left, top = int(np.floor(px)), int(np.floor(py))
-        right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
-        a, c = px - left, py - top
-        f = features[b]
-        out[b, :, y, x] = (1 - c) * ((1 - a) * f[:, top, left] + a * f[:, top, right]) + c * (
-            (1 - a) * f[:, bottom, left] + a * f[:, bottom, right]
-        )
-    return out
-
-
-def test_warp_equals_the_released_rule_with_its_asymmetric_border() -> None:
-    features = torch.randn(2, 3, 5, 7, generator=rng(), dtype=torch.float64)
-    flow = torch.randn(2, 2, 5, 7, generator=rng(1), dtype=torch.float64) * 4
-    flow[0, 0, 2, 6] = 0.5  # W-1 < x < W: the last column repeats
-    flow[0, 0, 2, 0] = -0.5  # -1 < x < 0: zero
-    flow[1, 0, 0, 0] = torch.nan
-    torch.testing.assert_close(warp(features, flow), warp_by_loop(features, flow), atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize(("dy", "dx"), [(0, 0), (1, -2), (-2, 3)])
-def test_warp_by_whole_cells_shifts_and_leaves_zeros(dy: int, dx: int) -> None:
-    features = torch.rand(1, 2, 6, 8, generator=rng(), dtype=torch.float64) + 1
-    flow = torch.tensor([dx, dy], dtype=torch.float64).reshape(1, 2, 1, 1).expand(1, 2, 6, 8)
-    expected = torch.roll(features, (-dy, -dx), (2, 3))
-    rows, columns = torch.arange(6)[:, None] + dy, torch.arange(8) + dx
-    expected = expected * ((rows >= 0) & (rows < 6) & (columns >= 0) & (columns < 8))
-    torch.testing.assert_close(warp(features, flow), expected, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize("size", [(1, 7), (5, 1), (1, 1)])
-def test_warp_of_a_single_row_or_column(size: tuple[int, int]) -> None:
-    features = torch.randn(1, 2, *size, generator=rng(), dtype=torch.float64)
-    zero = torch.zeros(1, 2, *size, dtype=torch.float64)
-    torch.testing.assert_close(warp(features, zero), features, atol=1e-12, rtol=0)
-
-
-def test_warp_gradients() -> None:
-    features = torch.randn(1, 2, 4, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
-    flow = (torch.rand(1, 2, 4, 5, generator=rng(1), dtype=torch.float64) * 0.6 + 0.2).requires_grad_()
-    assert torch.autograd.gradcheck(warp, (features, flow))
-
-
-def test_convgru_is_equation_5_written_out() -> None:
-    gru = ConvGRU(3).double()
-    maps = [torch.randn(1, 3, 4, 5, generator=rng(i), dtype=torch.float64) for i in range(3)]
-    conv = torch.nn.functional.conv2d
-    wz, wr, wc = gru.input.weight.chunk(3)
-    bz, br, bc = gru.input.bias.chunk(3)  # type: ignore[union-attr]
-    uz, ur = gru.gates.weight.chunk(2)
-    h = (maps[0] + maps[1] + maps[2]) / 3
-    for x in maps:
-        z = 1 / (1 + torch.exp(-(conv(x, wz, bz, padding=1) + conv(h, uz, padding=1))))
-        r = 1 / (1 + torch.exp(-(conv(x, wr, br, padding=1) + conv(h, ur, padding=1))))
-        c = torch.tanh(conv(x, wc, bc, padding=1) + conv(r * h, gru.candidate.weight, padding=1))
-        h = h - z * h + z * c
-    torch.testing.assert_close(gru(maps), h, atol=1e-12, rtol=0)
 
 
 def test_scale_field_starts_as_the_identity_and_its_bias_is_frozen() -> None:

@@ -1,0 +1,127 @@
+"""The flow-guided warp in its three border rules against plain Python in float64, and its gradients."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from vipbench.baselines.nn.warp import BORDERS, warp  # noqa: E402
+from vipbench.errors import UserError  # noqa: E402
+
+
+def rng(seed: int = 0) -> Any:
+    return torch.Generator().manual_seed(seed)
+
+
+def pixel(plane: Any, x: float, y: float, border: str) -> float:
+    """The value of one plane [H, W] at a position, by the border rule's definition."""
+    height, width = plane.shape
+    if border == "aten" and not (0 <= x < width and 0 <= y < height):
+        return 0.0
+    left, top = math.floor(x), math.floor(y)
+    total = 0.0
+    for row, column in np.ndindex(2, 2):
+        weight = (x - left if column else 1 - (x - left)) * (y - top if row else 1 - (y - top))
+        i, j = top + row, left + column
+        inside = 0 <= i < height and 0 <= j < width
+        if border != "zeros" or inside:
+            total += weight * plane[min(max(i, 0), height - 1)][min(max(j, 0), width - 1)].item()
+    return total
+
+
+def by_loop(features: Any, flow: Any, border: str) -> Any:
+    out = torch.zeros_like(features)
+    for n, c, y, x in np.ndindex(*features.shape):
+        u, v = flow[n, :, y, x].tolist()
+        out[n, c, y, x] = 0 if math.isnan(u + v) else pixel(features[n, c], x + u, y + v, border)
+    return out
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_warp_equals_the_rule_written_out(border: str) -> None:
+    features = torch.randn(2, 3, 5, 7, generator=rng(), dtype=torch.float64)
+    flow = torch.randn(2, 2, 5, 7, generator=rng(1), dtype=torch.float64) * 4
+    flow[0, 0, 2, 6] = 0.5  # W-1 < x < W
+    flow[0, 0, 2, 0] = -0.5  # -1 < x < 0
+    flow[1, 0, 0, 0] = torch.nan
+    torch.testing.assert_close(warp(features, flow, border=border), by_loop(features, flow, border))
+
+
+def test_the_rules_differ_in_the_strip_around_the_map() -> None:
+    """Half a cell beyond either edge of a row of ones."""
+    flow = torch.zeros(1, 2, 1, 3, dtype=torch.float64)
+    flow[0, 0, 0] = torch.tensor([-0.5, 0, 0.5])
+    ones = torch.ones(1, 1, 1, 3, dtype=torch.float64)
+    found = {border: warp(ones, flow, border=border).flatten().tolist() for border in BORDERS}
+    assert found == {"aten": [0, 1, 1], "zeros": [0.5, 1, 0.5], "clamp": [1, 1, 1]}
+
+
+def test_zeros_is_the_example_of_mxnets_sampler() -> None:
+    """BilinearSampler's documentation: the map moved left by one cell, zeros enter at the right."""
+    features = torch.arange(16.0, dtype=torch.float64).reshape(1, 1, 4, 4)
+    flow = torch.zeros(1, 2, 4, 4, dtype=torch.float64)
+    flow[:, 0] = 1
+    expected = torch.tensor([[1.0, 2, 3, 0], [5, 6, 7, 0], [9, 10, 11, 0], [13, 14, 15, 0]])
+    torch.testing.assert_close(warp(features, flow, border="zeros")[0, 0], expected.double())
+
+
+@pytest.mark.parametrize("border", ["aten", "zeros"])
+@pytest.mark.parametrize(("dy", "dx"), [(0, 0), (1, -2), (-2, 3)])
+def test_whole_cells_shift_and_leave_zeros(border: str, dy: int, dx: int) -> None:
+    features = torch.rand(1, 2, 6, 8, generator=rng(), dtype=torch.float64) + 1
+    flow = torch.tensor([dx, dy], dtype=torch.float64).reshape(1, 2, 1, 1).expand(1, 2, 6, 8)
+    expected = torch.roll(features, (-dy, -dx), (2, 3))
+    rows, columns = torch.arange(6)[:, None] + dy, torch.arange(8) + dx
+    expected = expected * ((rows >= 0) & (rows < 6) & (columns >= 0) & (columns < 8))
+    torch.testing.assert_close(warp(features, flow, border=border), expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("size", [(1, 7), (5, 1), (1, 1)])
+def test_a_single_row_or_column(size: tuple[int, int], border: str) -> None:
+    features = torch.randn(1, 2, *size, generator=rng(), dtype=torch.float64)
+    flow = torch.randn(1, 2, *size, generator=rng(1), dtype=torch.float64)
+    torch.testing.assert_close(warp(features, flow * 0, border=border), features, atol=1e-12, rtol=0)
+    torch.testing.assert_close(warp(features, flow, border=border), by_loop(features, flow, border))
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_gradients(border: str) -> None:
+    """Of features, flow and scale, with positions inside, in the strip and far outside; none on a cell."""
+    features = torch.randn(1, 2, 4, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
+    flow = torch.rand(1, 2, 4, 5, generator=rng(1), dtype=torch.float64) * 0.6 + 0.2
+    flow = (flow + torch.randint(-3, 3, (1, 2, 4, 5), generator=rng(2))).requires_grad_()
+    scale = torch.randn(1, 2, 4, 5, generator=rng(3), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda f, m, s: warp(f, m, s, border), (features, flow, scale))
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_the_scale_multiplies_and_wild_flow_does_no_harm(border: str) -> None:
+    features = torch.randn(1, 2, 3, 4, generator=rng())
+    flow = torch.randn(1, 2, 3, 4, generator=rng(1))
+    scale = torch.rand(1, 2, 3, 4, generator=rng(2))
+    assert torch.equal(warp(features, flow, scale, border), warp(features, flow, border=border) * scale)
+    wild = torch.full_like(flow, torch.nan)
+    assert torch.equal(warp(features, wild, border=border), torch.zeros_like(features))
+    for value in (torch.inf, -torch.inf, 1e30, -1e30):
+        found = warp(features, torch.full_like(flow, value), border=border)
+        corner = features[..., -1:, -1:] if value > 0 else features[..., :1, :1]
+        expected = corner if border == "clamp" else torch.zeros(())
+        torch.testing.assert_close(found, expected.expand_as(found), atol=1e-6, rtol=0)
+
+
+def test_positions_keep_single_precision_for_half_precision_features() -> None:
+    features = torch.randn(1, 1, 2, 300, generator=rng()).bfloat16()
+    flow = torch.full((1, 2, 2, 300), 0.25)
+    flow[:, 1] = 0
+    exact = warp(features.float(), flow)
+    assert torch.equal(warp(features, flow), exact.bfloat16())
+    assert warp(features, flow.bfloat16()).dtype == torch.bfloat16
+
+
+def test_an_unknown_rule_is_named_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"'mirror'.*aten, zeros, clamp"):
+        warp(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, 2), border="mirror")
