@@ -57,8 +57,6 @@ ALLOWED = {
     "stream": f"{PURE} arrays finish metrics records seen wanted",
     "scorer": f"{BASE} specs registry folders metrics check checking states origin records parallel "
     "provenance wanted finish",
-    "papers": f"{BASE} records metrics registry",
-    "tables": f"{BASE} records papers metrics",
     "report": f"{BASE} records folders metrics specs",
     "breakdown": "errors registry metrics records",
     "stats": "",
@@ -66,6 +64,9 @@ ALLOWED = {
     "resampled": "errors metrics entries stats",
     "compare": "errors metrics entries resampled stats",
     "compare_text": "compare",
+    "papers": f"{BASE} records metrics registry entries compare",
+    "table_words": "records papers compare compare_text",
+    "tables": f"{BASE} records papers metrics table_words",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }

@@ -73,8 +73,8 @@ class Record:
     """The scores of one method's predictions for one split of a data set.
 
     protocols: protocol name -> labels of its numbers. timing: {"frames", "stages": {stage: seconds}, "fps",
-    "fps_end_to_end"}, None where the folder does not say. states: what the numbers were made of; not part of
-    the JSON.
+    "fps_end_to_end"}, None where the folder does not say. states: what the numbers were made of; path: the
+    file that it was read from, None for a new one. Neither is part of the JSON.
     """
 
     method: str
@@ -87,6 +87,7 @@ class Record:
     provenance: Provenance
     schema: str = field(default=SCHEMA)
     states: States = field(default_factory=dict, repr=False, compare=False)
+    path: Path | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def _values(self) -> dict[tuple[str, str], Score]:
@@ -126,7 +127,7 @@ class Record:
     def to_json(self) -> str:
         """The Record as JSON text, one score a line."""
         few = asdict(replace(self, scores=(), states={}))
-        body = {key: value for key, value in few.items() if key not in ("scores", "states")}
+        body = {key: value for key, value in few.items() if key not in ("scores", "states", "path")}
         head = json.dumps(finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
         lines = ",\n".join(json.dumps(finite(asdict(s)), ensure_ascii=False) for s in self.scores)
         return f'{head},\n "scores": [\n{lines}\n]}}\n'
@@ -160,7 +161,7 @@ def states_path(path: Path) -> Path:
 def load(path: Path) -> Record:
     """Read a Record. Raises UserError for a missing, damaged or foreign file."""
     try:
-        return Record.from_json(path.read_text(encoding="utf-8"))
+        return replace(Record.from_json(path.read_text(encoding="utf-8")), path=path)
     except OSError as error:
         raise UserError(f"{path}: cannot read the record ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,7 +1,8 @@
 """The paper's tables with ours beside them, in five forms.
 
 A table falls into blocks, one for each ground truth that Records were scored on. A difference is stated
-only in the block whose data are the paper's. What was not measured is a dash, never 0.
+only in the block whose data are the paper's. What was not measured is a dash, never 0. Below a number stand
+the bounds of its interval over videos.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Any
 from vipbench import papers
 from vipbench.errors import UserError
 from vipbench.papers import ABSENT
+from vipbench.papers.intervals import with_intervals
 from vipbench.papers.join import Block, Cell, blocks
 from vipbench.records import Record
+from vipbench.table_words import footer, heading
 
 WIDTH = 120
-FPS = "Our fps leave out the stages decode (reading images) and write (predictions); all others are in."
 LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": "\\textbackslash{}",
     "~": "\\textasciitilde{}",
@@ -35,7 +37,8 @@ def render(records: Iterable[Record], number: int, fmt: str, dataset: str | None
 
     number: 1, 2 or 3. fmt: terminal (120 columns, coloured on a terminal), markdown, latex (needs booktabs),
     csv or json; the last two hold one row a method and column, full doubles in the paper's unit (percent;
-    fps). dataset: only Records of this data set. Raises UserError for another number or form.
+    fps). low, high: the 95 % interval over videos, of Records whose states are at hand. dataset: only Records
+    of this data set. Raises UserError for another number or form.
     """
     forms: dict[str, Callable[[Sequence[Block]], str]] = {
         "terminal": _terminal,
@@ -46,55 +49,7 @@ def render(records: Iterable[Record], number: int, fmt: str, dataset: str | None
     }
     if fmt not in forms:
         raise UserError(f"format {fmt!r}: expected one of {', '.join(forms)}")
-    return forms[fmt](blocks(records, papers.table(number), dataset))
-
-
-def _heading(block: Block) -> list[str]:
-    """Which table, and whose data the numbers are of."""
-    table, data = block.table, block.data
-    videos = f"{len(data.videos)} videos, sha256 {data.sha256[:8]}"
-    ours = [f"{data.dataset} {data.version} {data.split}, {videos}", f"protocol {table.protocol}"]
-    none = [f"{data.dataset}, nothing scored yet"]
-    paper = f"paper: {table.dataset} {table.version} {table.split}, {table.videos} videos; {table.source}"
-    return [
-        f"Table {table.number}. {table.caption}",
-        "ours:  " + "; ".join(ours + _settings(block.records) if block.records else none),
-        paper if block.comparable or not block.records else f"{paper}. Not the same data: no difference",
-    ]
-
-
-def _settings(records: Sequence[Record]) -> list[str]:
-    """The presets and weights of the methods that say what they ran with."""
-    methods: dict[str, set[str]] = {}
-    for record in records:
-        if about := (record.provenance.run or {}).get("about"):
-            methods.setdefault(about, set()).add(record.method)
-    return [f"{', '.join(sorted(names))}: {about}" for about, names in sorted(methods.items())]
-
-
-def _footer(block: Block) -> list[str]:
-    """Where and when ours were made, and what to know about the numbers."""
-    devices = sorted({_device(record) for record in block.records})
-    days = sorted({record.provenance.created[:10] for record in block.records})
-    scored = (
-        [f"Scored {' to '.join(dict.fromkeys([days[0], days[-1]]))}; {'; '.join(devices)}."] if days else []
-    )
-    older = [f"{block.older} older Records of the same methods are not shown."] if block.older else []
-    warned = [
-        f"{line.name}: scored with {len(line.record.provenance.warnings)} warnings, which its Record lists."
-        for line in block.lines
-        if line.record and line.record.provenance.warnings
-    ]
-    absent = f"{ABSENT} is not measured or not printed."
-    timed = any(column.timing for column in block.table.columns)
-    unit = f"Percent, but for fps; {absent}" if timed else f"Percent; {absent}"
-    return [*scored, *older, *warned, unit, *([FPS] if timed else []), *block.table.notes]
-
-
-def _device(record: Record) -> str:
-    """Where the method ran, or else where its folder was scored."""
-    device = (record.provenance.run or {}).get("device") or record.provenance.device
-    return ", ".join(device[key] for key in ("cpu", "torch") if device.get(key))
+    return forms[fmt]([with_intervals(b) for b in blocks(records, papers.table(number), dataset)])
 
 
 def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:
@@ -102,9 +57,12 @@ def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:
     for line in block.lines:
         cells = list(block.cells(line))
         yield line.name, "ours", [_number(c, c.ours) for c in cells]
+        if line.intervals:
+            yield "", "low", [_number(c, c.low) for c in cells]
+            yield "", "high", [_number(c, c.high) for c in cells]
         if line.row:
             yield "", "paper", [c.paper for c in cells]
-        if line.row and line.record:
+        if line.row and line.record and block.comparable:
             yield "", "diff", [_number(c, c.difference, "+") for c in cells]
 
 
@@ -118,11 +76,11 @@ def _terminal(found: Sequence[Block]) -> str:
     out = io.StringIO()
     console = Console(file=out, width=WIDTH, force_terminal=sys.stdout.isatty(), highlight=False)
     for block in found:
-        title, *data = _heading(block)
+        title, *data = heading(block)
         console.print(title, style="bold", markup=False)
         console.print("\n".join(data), markup=False)
         console.print(_rich(block))
-        console.print("\n".join(_footer(block)), style="dim", markup=False, end="\n\n")
+        console.print("\n".join(footer(block)), style="dim", markup=False, end="\n\n")
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
 
 
@@ -143,12 +101,12 @@ def _rich(block: Block) -> Any:
 
 
 def _markdown(block: Block) -> list[str]:
-    title, *data = _heading(block)
+    title, *data = heading(block)
     headings = ["method", "", *(c.heading for c in block.table.columns)]
     rules = ["---", "---", *("---:" for _ in block.table.columns)]
     rows = [headings, rules, *([name, kind, *cells] for name, kind, cells in _grid(block))]
     body = [f"| {' | '.join(map(_md, row))} |" for row in rows]
-    return [f"### {_md(title)}", "", *body, "", *(f"- {_md(line)}" for line in [*data, *_footer(block)]), ""]
+    return [f"### {_md(title)}", "", *body, "", *(f"- {_md(line)}" for line in [*data, *footer(block)]), ""]
 
 
 def _md(text: str) -> str:
@@ -159,7 +117,7 @@ def _latex(block: Block) -> list[str]:
     headings = ["method", "", *(c.heading for c in block.table.columns)]
     rows = [f"{' & '.join(map(_tex, [name, kind, *cells]))} \\\\" for name, kind, cells in _grid(block)]
     return [
-        *(f"% {line}" for line in [*_heading(block), *_footer(block)]),
+        *(f"% {line}" for line in [*heading(block), *footer(block)]),
         f"\\begin{{tabular}}{{ll{'r' * len(block.table.columns)}}}",
         "\\toprule",
         f"{' & '.join(map(_tex, headings))} \\\\",
@@ -185,10 +143,13 @@ def _long(found: Sequence[Block]) -> Iterator[dict[str, Any]]:
                     "dataset": block.data.dataset,
                     "version": block.data.version,
                     "split": block.data.split,
+                    "videos": len(block.data.videos),
                     "method": line.name,
                     "column": cell.column.heading,
                     "measure": cell.column.measure or cell.column.timing,
                     "ours": cell.ours,
+                    "low": cell.low,
+                    "high": cell.high,
                     "paper": None if cell.paper == ABSENT else float(cell.paper),
                     "difference": cell.difference,
                 }

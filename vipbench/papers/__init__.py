@@ -59,7 +59,11 @@ class Row:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One printed table; the numbers are those of `videos` videos of a split of a data set's `version`."""
+    """One printed table; the numbers are those of `videos` videos of a split of a data set's `version`.
+
+    embedded: the data set of ours with the same task. data_notes: what to know of numbers on other data,
+    by "<data set> <split>".
+    """
 
     number: int
     caption: str
@@ -72,6 +76,8 @@ class PaperTable:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    embedded: str
+    data_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def fits(self, record: Record) -> bool:
         """Whether the record holds any measure of this table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 from vipbench.papers import ABSENT, Column, PaperTable, Row
 from vipbench.records import Record
@@ -12,21 +12,31 @@ from vipbench.registry import label
 
 @dataclass(frozen=True)
 class Cell:
-    """One method's number in one column, in the paper's unit; None: not measured. paper: as printed."""
+    """One method's number in one column, in the paper's unit; None: not measured. paper: as printed.
+
+    low, high: the interval of ours over videos.
+    """
 
     column: Column
     ours: float | None
+    low: float | None
+    high: float | None
     paper: str
     difference: float | None
 
 
 @dataclass(frozen=True)
 class Line:
-    """One method: a row of the paper, a Record, or both."""
+    """One method: a row of the paper, a Record, or both.
+
+    intervals: (low, high) by measure, in the Record's unit. without: why there are none.
+    """
 
     name: str
     row: Row | None
     record: Record | None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +85,16 @@ class Block:
         printed = line.row.values if line.row else [ABSENT] * len(self.table.columns)
         for column, paper in zip(self.table.columns, printed, strict=True):
             ours = column.of(line.record) if line.record else None
+            low, high = line.intervals.get(str(column.measure), (None, None))
             known = self.comparable and paper != ABSENT
-            yield Cell(column, ours, paper, ours - float(paper) if known and ours is not None else None)
+            yield Cell(
+                column=column,
+                ours=ours,
+                low=None if low is None else low * column.scale,
+                high=None if high is None else high * column.scale,
+                paper=paper,
+                difference=ours - float(paper) if known and ours is not None else None,
+            )
 
 
 def blocks(records: Iterable[Record], table: PaperTable, dataset: str | None = None) -> list[Block]:
