@@ -59,13 +59,16 @@ def test_the_rules_differ_in_the_strip_around_the_map() -> None:
     assert found == {"aten": [0, 1, 1], "zeros": [0.5, 1, 0.5], "clamp": [1, 1, 1]}
 
 
-def test_zeros_is_the_example_of_mxnets_sampler() -> None:
-    """BilinearSampler's documentation: the map moved left by one cell, zeros enter at the right."""
-    features = torch.arange(16.0, dtype=torch.float64).reshape(1, 1, 4, 4)
-    flow = torch.zeros(1, 2, 4, 4, dtype=torch.float64)
-    flow[:, 0] = 1
-    expected = torch.tensor([[1.0, 2, 3, 0], [5, 6, 7, 0], [9, 10, 11, 0], [13, 14, 15, 0]])
-    torch.testing.assert_close(warp(features, flow, border="zeros")[0, 0], expected.double())
+def test_zeros_gives_the_documented_examples_of_mxnets_bilinear_sampler() -> None:
+    """Out of the map by whole cells, then zoomed out twice about the centre of the map."""
+    data = torch.tensor([[1.0, 4, 3, 6], [1, 8, 8, 9], [0, 4, 1, 5], [1, 0, 1, 3]]).reshape(1, 1, 4, 4)
+    left = torch.stack([torch.ones(4, 4), torch.zeros(4, 4)])[None]
+    moved = [[4.0, 3, 6, 0], [8, 8, 9, 0], [4, 1, 5, 0], [0, 1, 3, 0]]
+    torch.testing.assert_close(warp(data, left, border="zeros")[0, 0], torch.tensor(moved))
+    offset = torch.arange(4) - 1.5
+    zoom = torch.stack([offset.expand(4, 4), offset[:, None].expand(4, 4)])[None]
+    halved = [[0.0, 0, 0, 0], [0, 3.5, 6.5, 0], [0, 1.25, 2.5, 0], [0, 0, 0, 0]]
+    torch.testing.assert_close(warp(data, zoom, border="zeros")[0, 0], torch.tensor(halved))
 
 
 @pytest.mark.parametrize("border", ["aten", "zeros"])
