@@ -8,37 +8,18 @@ the encoded features by one more warp. A segment with fewer than p former keys t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
-from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
-from vipbench.baselines.loading import about, load_image, network, stage
+from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network, stage
 from vipbench.baselines.network import AtenNet
+from vipbench.baselines.streaming import Offset, Seen, Segment, offsets, parsings, propagated, see, segments
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Frames number * l ... number * l + l - 1 of the source video, as far as they are at hand."""
-
-    number: int
-    frames: tuple[Frame, ...]
-
-    @property
-    def key(self) -> Frame:
-        """The median frame; in a segment cut short, the median of what there is."""
-        return self.frames[len(self.frames) // 2]
-
-
-def segments(video: Video, l: int) -> list[Segment]:
-    """Cut a video by the frames' index, so that gaps between the frames at hand do not shift the keys."""
-    groups = groupby(video.frames, key=lambda frame: frame.index // l)
-    return [Segment(number, tuple(frames)) for number, frames in groups]
 
 
 def encoding_keys(parts: Sequence[Segment], j: int, p: int) -> list[Segment]:
@@ -63,17 +44,14 @@ def _run(parts: Sequence[Segment], j: int, step: int, p: int) -> list[Segment]:
     return found
 
 
-@dataclass(frozen=True)
-class Key:
-    """What is kept of a key frame: its image [1, 3, canvas] and raw features [1, C, canvas / 4]."""
-
-    image: Tensor
-    features: Tensor
-    placement: Placement
-
-
 class Aten:
-    """Method `aten`. l: frames a segment. p: other key frames that encode a key. The rest as `frame`."""
+    """Method `aten`: every row of the paper's tables that is ATEN is an option of it.
+
+    l: frames a segment. p: other key frames that encode a key; with p=0 there is no temporal unit. unit:
+    what encodes them. align: warp them to the key first. offset: where the video is cut, 0 as Algorithm 1,
+    below l, or `all` to parse the mean of the features of all l ways. border, half_flow: see GuidedNet.
+    The rest as `frame`.
+    """
 
     name = "aten"
 
@@ -82,6 +60,11 @@ class Aten:
         dataset: Dataset,
         l: int = 3,
         p: int = 2,
+        unit: Literal["gru", "lstm", "mean"] = "gru",
+        align: bool = True,
+        offset: Offset = 0,
+        border: Literal["aten", "zeros", "clamp"] = "aten",
+        half_flow: bool = False,
         preset: str = "tiny",
         weights: Path | None = None,
         device: str = "cpu",
@@ -89,42 +72,49 @@ class Aten:
         if l < 1 or p < 0:
             raise UserError(f"method aten: l must be at least 1 and p at least 0, got l={l}, p={p}")
         self.l, self.p, self.device = l, p, device
-        self.net = network(AtenNet, self.name, dataset, preset, weights, device)
-        self.about = about(preset, weights)
+        self.offsets = offsets(self.name, l, offset)
+        encoder = unit if p else None
+        build = partial(AtenNet, unit=encoder, align=align, border=border, half_flow=half_flow)
+        variant, lent = _weights(encoder, align)
+        self.net, self.about = network(build, variant, dataset, preset, weights, device, lent)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
-        """Algorithm 1. At most 2 p + 1 keys are in memory, however long the video."""
-        parts = segments(video, self.l)
-        cache: dict[int, Key] = {}
-        for j, part in enumerate(parts):
-            if not any(frame.annotated for frame in part.frames):
-                continue
-            others = encoding_keys(parts, j, self.p)
-            wanted = {s.number for s in (part, *others)}
-            cache = {n: key for n, key in cache.items() if n in wanted or n > part.number - self.p}
-            keys = [self._key(s, cache) for s in (part, *others)]
-            yield from self._segment(part, keys[0], keys[1:])
+        """Algorithm 1. At most 2 p + 1 keys are in memory (of each offset), however long the video."""
+        streams = [self._stream(segments(video, self.l, offset=offset)) for offset in self.offsets]
+        yield from parsings(streams, self.net, self.device)
 
-    def _key(self, part: Segment, cache: dict[int, Key]) -> Key:
+    def _stream(self, parts: Sequence[Segment]) -> Iterator[Seen]:
+        """Every annotated frame with features from its encoded key."""
+        cache: dict[int, Seen] = {}
+        position = {part.number: j for j, part in enumerate(parts)}
+
+        def encoded(part: Segment) -> Seen:
+            nonlocal cache
+            used = [part, *encoding_keys(parts, position[part.number], self.p)]
+            wanted = {s.number for s in used}
+            cache = {n: key for n, key in cache.items() if n in wanted or n > part.number - self.p}
+            return self._encode([self._key(s, cache) for s in used])
+
+        return propagated(parts, encoded, self.net, self.device)
+
+    def _key(self, part: Segment, cache: dict[int, Seen]) -> Seen:
         if part.number not in cache:
-            image, placement = load_image(part.key, self.net, self.device)
-            with stage("features", self.device):
-                cache[part.number] = Key(image, self.net.features(image), placement)
+            cache[part.number] = see(part.key, self.net, self.device)
         return cache[part.number]
 
-    def _segment(self, part: Segment, key: Key, others: Sequence[Key]) -> Iterator[tuple[Frame, Parsing]]:
-        """Encode the key (Eq. 3 to 5), then propagate to the other frames (Eq. 2) and parse each."""
+    def _encode(self, keys: Sequence[Seen]) -> Seen:
+        """This key, first of the keys, with the encoded features (Eq. 3 to 5)."""
+        this, *others = keys
         with stage("temporal", self.device):
-            encoded = self.net.encode(key.image, key.features, [(k.image, k.features) for k in others])
-        for frame in part.frames:
-            if not frame.annotated:
-                continue
-            features, placement = encoded, key.placement
-            if frame is not part.key:
-                image, placement = load_image(frame, self.net, self.device)
-                with stage("propagate", self.device):
-                    features = self.net.propagate(encoded, image, key.image)
-            with stage("heads", self.device):
-                parsing = self.net.parse(features, placement)
-            yield frame, parsing
+            features = self.net.encode(this.image, this.features, [(k.image, k.features) for k in others])
+        return replace(this, features=features)
+
+
+def _weights(unit: str | None, align: bool) -> tuple[str, Lent]:
+    """What the weights of a variant are called, and whose fill it while it has none of its own."""
+    if not unit:
+        return "aten-p0", FRAME_AND_FLOW
+    name = "aten" if unit == "gru" else f"aten-{unit}"
+    lent = FRAME_AND_FLOW if unit == "mean" else ()
+    return (name, lent) if align else (f"{name}-unaligned", lent or ((name, ""),))

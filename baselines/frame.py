@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vipbench.baselines.loading import about, load_image, network, stage
+from vipbench.baselines.loading import load_image, network, stage
 from vipbench.baselines.network import FrameNet
 from vipbench.types import Dataset, Frame, Parsing, Video
 
@@ -21,8 +21,7 @@ class FrameMethod:
         self, dataset: Dataset, preset: str = "tiny", weights: Path | None = None, device: str = "cpu"
     ) -> None:
         self.device = device
-        self.net = network(FrameNet, self.name, dataset, preset, weights, device)
-        self.about = about(preset, weights)
+        self.net, self.about = network(FrameNet, self.name, dataset, preset, weights, device)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,9 @@ from vipbench.pixels import read_image
 from vipbench.types import Dataset, Frame
 
 Net = TypeVar("Net", bound=FrameNet)
+Lent = Sequence[tuple[str, str]]
+FRAME_AND_FLOW: Lent = (("frame", ""), ("aten", "flow."))
+"""What a network without a temporal unit may run with: the frame model, and ATEN's FlowNet-S."""
 
 
 def task_of(dataset: Dataset) -> str:
@@ -47,19 +50,42 @@ def check_device(device: str) -> None:
 
 
 def network(
-    kind: type[Net], method: str, dataset: Dataset, preset: str, path: Path | None, device: str
-) -> Net:
-    """The method's network for this data set, ready for inference. Raises UserError for unfit weights."""
+    build: Callable[[presets.Preset], Net],
+    method: str,
+    dataset: Dataset,
+    preset: str,
+    path: Path | None,
+    device: str,
+    lent: Lent = (),
+) -> tuple[Net, str]:
+    """The method's network for this data set, ready for inference, and what a table says of it.
+
+    method: as its weights are called. lent: whose weights fill it while it has none of its own, and the
+    prefix of what is taken of them. Raises UserError for unfit weights, and where there are none.
+    """
     sizes = presets.load(preset, task_of(dataset))
     check_device(device)
-    model = kind(sizes)
-    weights.load(model, path or weights.shipped(method, sizes.task, preset))
-    return model.to(device).eval()
+    parts, words = [(path, "")] if path else [], path.name if path else ""
+    if not parts:
+        parts, words = _shipped(method, sizes, lent)
+    model = build(sizes)
+    weights.load(model, parts[0][0], *parts[1:])
+    return model.to(device).eval(), f"preset {preset}, {words}"
 
 
-def about(preset: str, path: Path | None) -> str:
-    """What a table says of the network beside the method's name."""
-    return f"preset {preset}, {path.name if path else 'the weights that come with vipbench'}"
+def _shipped(method: str, sizes: presets.Preset, lent: Lent) -> tuple[list[weights.Part], str]:
+    """The parts of the weights that come with vipbench, and what they are."""
+    if own := weights.shipped(method, sizes.task, sizes.name):
+        return [(own, "")], "the weights that come with vipbench"
+    parts = [(weights.shipped(name, sizes.task, sizes.name), prefix) for name, prefix in lent]
+    found = [(file, prefix) for file, prefix in parts if file]
+    if not found or len(found) < len(parts):
+        raise UserError(
+            f"no weights come with method {method}, preset {sizes.name}, task {sizes.task} yet: train them "
+            f"with `vipbench train --preset {sizes.name}` and pass -o weights=PATH"
+        )
+    names = " and ".join(name for name, _ in lent)
+    return found, f"the weights of {names} that come with vipbench, not trained for {method}"
 
 
 def load_image(frame: Frame, model: FrameNet, device: str) -> tuple[Tensor, Placement]:

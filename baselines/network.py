@@ -1,4 +1,4 @@
-"""The networks of the ATEN paper, put together: N_feat, N_flow, ConvGRU and N_parse."""
+"""The networks of the ATEN paper, put together: N_feat, FlowNet-S, the temporal unit and N_parse."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from vipbench.baselines.canvas import Placement
 from vipbench.baselines.instances import paint_persons, vip_parsing
-from vipbench.baselines.nn.convrnn import ConvGRU
+from vipbench.baselines.nn.convrnn import UNITS
 from vipbench.baselines.nn.deeplab import FeatureNet
-from vipbench.baselines.nn.flownet import FlowNetS
+from vipbench.baselines.nn.flownet import STRIDE, FlowNetS
 from vipbench.baselines.nn.heads import AtrousClassifier, ParsingRCNN
 from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.nn.warp import warp
@@ -64,25 +64,68 @@ class FrameNet(nn.Module):
         return vip_parsing(placement.restore(probabilities).cpu().numpy(), human)
 
 
-class AtenNet(FrameNet):
-    """FrameNet with flow-guided alignment and temporal encoding of the key frames."""
+class GuidedNet(FrameNet):
+    """FrameNet with FlowNet-S: features follow the motion from one frame to another (Eq. 1 and 2).
 
-    def __init__(self, preset: Preset) -> None:
+    border: the warp's rule for positions outside the map. half_flow: FlowNet-S sees the images at half
+    their resolution, as in Deep Feature Flow's code; else at full, as in ATEN's.
+    """
+
+    def __init__(self, preset: Preset, border: str = "aten", half_flow: bool = False) -> None:
         super().__init__(preset)
+        self.border, self.half_flow = border, half_flow
         self.flow = FlowNetS(preset.flow, preset.features.channels)
-        self.gru = ConvGRU(preset.features.channels)
+
+    def field(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells and scale [N, C, H/4, W/4]."""
+        if not self.half_flow:
+            flow, scale = self.flow(target, reference)
+            return flow, scale
+        flow, scale = self.flow(*(F.avg_pool2d(image, 2, ceil_mode=True) for image in (target, reference)))
+        size = (target.shape[2] // STRIDE, target.shape[3] // STRIDE)
+        # Two cells of the full image to a cell of the half one.
+        return _resized(flow, size) * 2, _resized(scale, size)
 
     def propagate(self, features: Tensor, target: Tensor, reference: Tensor) -> Tensor:
         """Eq. 2: features of the reference frame, warped to the target and scaled; images [N, 3, H, W]."""
-        flow, scale = self.flow(target, reference)
-        propagated: Tensor = warp(features, flow) * scale
-        return propagated
+        flow, scale = self.field(target, reference)
+        return warp(features, flow, scale, self.border)
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+class AtenNet(GuidedNet):
+    """GuidedNet with temporal encoding of the key frames.
+
+    unit: gru, lstm or mean (nn.convrnn.UNITS), None for no encoding. align: the other keys' features are
+    warped to the key first; without it is Table 3's "w/o flow-warping align".
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        unit: str | None = "gru",
+        align: bool = True,
+        border: str = "aten",
+        half_flow: bool = False,
+    ) -> None:
+        super().__init__(preset, border, half_flow)
+        self.align, self.unit = align, unit
+        if unit:  # its weights carry its name, so that one unit's never pass for another's
+            self.add_module(unit, UNITS[unit](preset.features.channels))
 
     def encode(self, image: Tensor, features: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Eq. 3 to 5: align the other keys' (image, features) to this key, then run the ConvGRU.
+        """Eq. 3 to 5: align the other keys' (image, features) to this key, then run the temporal unit.
 
-        others: nearest key first; the ConvGRU takes the farthest first and this key last.
+        others: nearest key first; the unit takes the farthest first and this key last.
         """
-        aligned = [self.propagate(theirs, image, other) for other, theirs in reversed(others)]
-        encoded: Tensor = self.gru([*aligned, features])
+        if not self.unit:
+            return features
+        aligned = [
+            self.propagate(theirs, image, other) if self.align else theirs
+            for other, theirs in reversed(others)
+        ]
+        encoded: Tensor = self.get_submodule(self.unit)([*aligned, features])
         return encoded

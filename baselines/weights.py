@@ -14,6 +14,10 @@ from torch import nn
 from vipbench.atomic import replacing
 from vipbench.errors import UserError
 
+Part = tuple[Path, str]  # a file, and the prefix of the tensors that are taken from it
+Shapes = dict[str, tuple[int, ...]]
+TEMPORAL = ("gru.", "lstm.")
+
 
 def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a model's weights, rounded to half precision, with what they are as metadata; atomically."""
@@ -40,23 +44,20 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
-def load(model: nn.Module, path: Path) -> dict[str, str]:
-    """Fill the model from a file and return its metadata.
+def load(model: nn.Module, path: Path, *more: Part) -> dict[str, str]:
+    """Fill the model from a file, and from parts of more files, and return the first one's metadata.
 
-    Raises UserError for a missing or damaged file, and with the list of tensors that are missing,
-    unexpected or of another shape.
+    A temporal unit that the model does not have is left aside: a method without one runs with the weights of
+    one that has it. Raises UserError for a missing or damaged file, and with the list of tensors that are
+    missing, unexpected or of another shape.
     """
     metadata, state = _read(path)
+    for other, prefix in more:
+        state |= {n: t for n, t in _read(other)[1].items() if n.startswith(prefix)}
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    faults = [f"missing {n}" for n in wanted.keys() - state.keys()]
-    faults += [f"unexpected {n}" for n in state.keys() - wanted.keys()]
-    faults += [
-        f"{n} is {list(t.shape)}, expected {list(wanted[n])}"
-        for n, t in state.items()
-        if n in wanted and tuple(t.shape) != wanted[n]
-    ]
-    if faults:
-        shown = "; ".join(sorted(faults)[:5])
+    state = {n: t for n, t in state.items() if n in wanted or not n.startswith(TEMPORAL)}
+    if faults := _faults(wanted, {n: tuple(t.shape) for n, t in state.items()}):
+        shown = "; ".join(faults[:5])
         raise UserError(
             f"{path}: weights of {json.dumps(metadata)} do not fit this network: "
             f"{len(faults)} tensors differ ({shown}). "
@@ -66,15 +67,21 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
     return metadata
 
 
-def shipped(method: str, task: str, preset: str) -> Path:
-    """The weights that come with vipbench. Raises UserError where there are none."""
+def _faults(wanted: Shapes, found: Shapes) -> list[str]:
+    faults = [f"missing {n}" for n in wanted.keys() - found.keys()]
+    faults += [f"unexpected {n}" for n in found.keys() - wanted.keys()]
+    faults += [
+        f"{n} is {list(found[n])}, expected {list(wanted[n])}"
+        for n in wanted.keys() & found.keys()
+        if found[n] != wanted[n]
+    ]
+    return sorted(faults)
+
+
+def shipped(method: str, task: str, preset: str) -> Path | None:
+    """The weights that come with vipbench, None where there are none."""
     path = Path(str(files("vipbench.baselines.shipped").joinpath(f"{preset}-{method}-{task}.safetensors")))
-    if not path.exists():
-        raise UserError(
-            f"no weights come with method {method}, preset {preset}, task {task}: train them with "
-            f"`vipbench train --method {method} --preset {preset}` and pass -o weights=PATH"
-        )
-    return path
+    return path if path.exists() else None
 
 
 @torch.no_grad()

@@ -9,22 +9,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
+from made_video import LAYERS, addresses, made  # noqa: E402
+
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
-from vipbench.baselines.aten import Aten, Segment, encoding_keys, segments  # noqa: E402
+from vipbench.baselines.aten import Aten, encoding_keys  # noqa: E402
 from vipbench.baselines.canvas import Placement  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.instances import paint_persons, parts_of  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.baselines.streaming import Segment, segments  # noqa: E402
 from vipbench.pixels import write_image  # noqa: E402
-from vipbench.types import Dataset, Frame, Parsing, SegmentMap, Video  # noqa: E402
-
-
-def addresses(indices: list[int], annotated: set[int] | None = None, root: Path = Path()) -> Video:
-    frames = tuple(
-        Frame("v", f"{i:05d}", i, root / f"{i}.jpg", annotated is None or i in annotated) for i in indices
-    )
-    return Video("v", "test", frames)
+from vipbench.types import Dataset, Frame, Parsing, SegmentMap  # noqa: E402
 
 
 def test_segments_have_the_median_as_key() -> None:
@@ -58,19 +54,13 @@ def test_encoding_keys(length: int, j: int, p: int, expected: list[int]) -> None
 
 
 def test_encoding_keys_do_not_cross_a_gap() -> None:
-    parts = [Segment(n, addresses([3 * n]).frames) for n in (0, 1, 5, 6, 7)]
+    parts = segments(addresses([0, 3, 15, 18, 21]), 3)
     assert [s.number for s in encoding_keys(parts, 2, 2)] == [6, 7]
-
-
-class Data:
-    """A data set that a method only asks for its layers."""
-
-    name, layers = "made", ("category", "human", "part")
 
 
 @pytest.fixture
 def dataset() -> Dataset:
-    return Data()  # type: ignore[return-value]
+    return made()
 
 
 @pytest.fixture
@@ -93,7 +83,8 @@ def untrained(tmp_path: Path) -> Path:
 
 def as_arrays(result: Iterator[tuple[Frame, Parsing]]) -> dict[int, list[bytes]]:
     return {
-        frame.index: [parsing.layer(name).ids.tobytes() for name in Data.layers] for frame, parsing in result
+        frame.index: [parsing.layer(name).ids.tobytes() for name in LAYERS["vip"]]
+        for frame, parsing in result
     }
 
 
@@ -132,21 +123,6 @@ def test_key_memory_is_bounded(dataset: Dataset, images: Path, untrained: Path) 
     list(method.predict(addresses(list(range(9)), root=images)))
     assert len(sizes) == 9 * 3
     assert max(sizes) <= 5  # 2 p + 1
-
-
-def test_p_0_at_the_key_with_l_1_is_the_gru_on_one_map(
-    dataset: Dataset, images: Path, untrained: Path
-) -> None:
-    """With one frame a segment and no other keys, only the ConvGRU stands between features and heads."""
-    method = Aten(dataset, l=1, p=0, weights=untrained)
-    frame, parsing = next(method.predict(addresses([3], root=images)))
-    from vipbench.baselines.loading import load_image
-
-    with torch.inference_mode():
-        image, placement = load_image(frame, method.net, "cpu")
-        features = method.net.features(image)
-        expected = method.net.parse(method.net.gru.step(features, features), placement)
-    assert np.array_equal(parsing.layer("category").ids, expected.layer("category").ids)
 
 
 def test_weights_that_do_not_fit_are_refused_with_a_list(dataset: Dataset, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Deep Feature Flow (Zhu et al., CVPR 2017), with the N_feat and N_parse of the ATEN paper.
+
+The first frame of each l is the key frame: N_feat runs on it alone. The other frames get its features, warped
+along the flow from the frame into its key and multiplied by the scale field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vipbench.baselines.loading import FRAME_AND_FLOW, network
+from vipbench.baselines.network import GuidedNet
+from vipbench.baselines.streaming import Offset, first, offsets, parsings, propagated, see, segments
+from vipbench.types import Dataset, Frame, Parsing, Video
+
+
+class Dff:
+    """Method `dff`. l: from key frame to key frame. The rest as `aten`; the defaults are DFF's own."""
+
+    name = "dff"
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        l: int = 10,
+        offset: Offset = 0,
+        border: Literal["aten", "zeros", "clamp"] = "zeros",
+        half_flow: bool = True,
+        preset: str = "tiny",
+        weights: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.l, self.device = l, device
+        self.offsets = offsets(self.name, l, offset)
+        build = partial(GuidedNet, border=border, half_flow=half_flow)
+        self.net, self.about = network(build, self.name, dataset, preset, weights, device, FRAME_AND_FLOW)
+
+    @torch.inference_mode()
+    def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
+        """One key frame is in memory (of each offset), however long the video."""
+        cuts = [segments(video, self.l, first, offset) for offset in self.offsets]
+        streams = [
+            propagated(parts, lambda part: see(part.key, self.net, self.device), self.net, self.device)
+            for parts in cuts
+        ]
+        yield from parsings(streams, self.net, self.device)
