@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from vipbench.errors import UserError
+from vipbench.baselines.nn.options import known
 
 State = tuple[Tensor, ...]  # the hidden map [N, C, H, W] first, then what else a unit remembers
 
@@ -35,9 +35,7 @@ class Unit(nn.Module):
 
     def __init__(self, channels: int, gate: str = "sigmoid") -> None:
         super().__init__()
-        if gate not in GATES:
-            raise UserError(f"unknown gate {gate!r} of a recurrent unit; there are: {', '.join(GATES)}")
-        self.channels, self.gate = channels, GATES[gate]
+        self.gate = GATES[known("gate of a temporal unit", gate, GATES)]
 
     def start(self, maps: Sequence[Tensor]) -> State:
         """The state before the first of the maps."""

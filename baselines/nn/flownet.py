@@ -22,17 +22,24 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Seq
     )
 
 
-def _deconv(inputs: int, outputs: int) -> nn.Sequential:
+def _deconv(inputs: int, outputs: int, bias: bool) -> nn.Sequential:
     return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1), nn.LeakyReLU(0.1, inplace=True)
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, bias=bias), nn.LeakyReLU(0.1, inplace=True)
     )
 
 
 class FlowNetS(nn.Module):
-    """Two images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells, scale [N, C, H/4, W/4]."""
+    """Two images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells, scale [N, C, H/4, W/4].
 
-    def __init__(self, sizes: FlowSizes, channels: int) -> None:
+    factor: cells for an output of one; the released graph takes FLOW_UNIT as it is. bias: of predictions and
+    transposed convolutions, as in Caffe and Keras; PyTorch's conversions of FlowNet-S have none.
+    """
+
+    def __init__(
+        self, sizes: FlowSizes, channels: int, factor: float = FLOW_UNIT / STRIDE, bias: bool = True
+    ) -> None:
         super().__init__()
+        self.factor = factor
         c1, c2, c3, c4, c5, c6 = sizes.encoder
         d5, d4, d3, d2 = sizes.decoder
         self.conv1, self.conv2 = _conv(6, c1, 7, 2), _conv(c1, c2, 5, 2)
@@ -41,9 +48,10 @@ class FlowNetS(nn.Module):
         self.conv5 = nn.Sequential(_conv(c4, c5, 3, 2), _conv(c5, c5))
         self.conv6 = nn.Sequential(_conv(c5, c6, 3, 2), _conv(c6, c6))
         concats = [c6, c5 + d5 + 2, c4 + d4 + 2, c3 + d3 + 2, c2 + d2 + 2]
-        self.predict = nn.ModuleList(nn.Conv2d(c, 2, 3, padding=1) for c in concats)
-        self.deconv = nn.ModuleList(_deconv(c, d) for c, d in zip(concats, (d5, d4, d3, d2), strict=False))
-        self.upsample = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, padding=1) for _ in range(4))
+        self.predict = nn.ModuleList(nn.Conv2d(c, 2, 3, padding=1, bias=bias) for c in concats)
+        widths = zip(concats, (d5, d4, d3, d2), strict=False)
+        self.deconv = nn.ModuleList(_deconv(c, d, bias) for c, d in widths)
+        self.upsample = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, padding=1, bias=bias) for _ in range(4))
         # Scale field: 1x1, zero weights, bias one and frozen, so that it starts as the identity.
         self.scale = nn.Conv2d(concats[-1], channels, 1)
         nn.init.zeros_(self.scale.weight)
@@ -68,7 +76,7 @@ class FlowNetS(nn.Module):
 
     def forward(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         flows, last = self.pyramid(target, reference)
-        return flows[-1] * (FLOW_UNIT / STRIDE), self.scale(last)
+        return flows[-1] * self.factor, self.scale(last)
 
 
 def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vipbench.baselines.nn import boxes as bx
+from vipbench.baselines.nn.mask import MaskHead
 from vipbench.baselines.nn.roi import roi_align
 from vipbench.baselines.nn.targets import RoiTargets, Truth, anchor_targets, roi_targets
 from vipbench.baselines.presets import HeadSizes
@@ -75,25 +76,6 @@ class BoxHead(nn.Module):
         return self.score(x), self.delta(x)[:, 4:]
 
 
-class MaskHead(nn.Module):
-    """RoIs [R, C, 14, 14] -> mask logits [R, 2, 28, 28] of background and person (plain Mask R-CNN)."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv2d(channels if i == 0 else width, width, 3, padding=1) for i in range(4)
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width, eps=1e-3, momentum=0.01) for _ in range(4))
-        self.deconv = nn.ConvTranspose2d(width, width, 2, 2)
-        self.mask = nn.Conv2d(width, 2, 1)
-
-    def forward(self, rois: Tensor) -> Tensor:
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            rois = F.relu(norm(conv(rois)))
-        logits: Tensor = self.mask(F.relu(self.deconv(rois)))
-        return logits
-
-
 @dataclass(frozen=True)
 class Detections:
     """Persons of one image by falling score: boxes [D, 4] in canvas pixels, scores [D], masks [D, 28, 28]."""
@@ -104,17 +86,29 @@ class Detections:
 
 
 class ParsingRCNN(nn.Module):
-    """The VIP head: global parsing and Mask R-CNN on one feature map (ATEN paper section 3.4)."""
+    """The VIP head: global parsing and Mask R-CNN on one feature map (ATEN paper section 3.4).
 
-    def __init__(self, channels: int, classes: int, sizes: HeadSizes) -> None:
+    mask_side, mask_norm: side and norm of `MaskHead`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        sizes: HeadSizes,
+        mask_side: bool = False,
+        mask_norm: str = "live",
+    ) -> None:
         super().__init__()
         self.sizes = sizes
+        # Batch statistics at inference are over all slots, as released: unused ones are zero.
+        self.slots = sizes.detections if mask_norm == "batch" else 0
         self.parsing = AtrousClassifier(channels, classes, sizes.rates)
         # Two convolutions before the RPN and two before the RoI heads, as released; the paper omits them.
         self.rpn_trunk, self.roi_trunk = _trunk(channels), _trunk(channels)
         self.rpn = RPN(channels, sizes.rpn, len(sizes.scales) * len(sizes.ratios))
         self.box = BoxHead(channels, sizes.box)
-        self.mask = MaskHead(channels, sizes.mask)
+        self.mask = MaskHead(channels, sizes.mask, mask_side, mask_norm)
 
     def anchors(self, features: Tensor) -> Tensor:
         """All anchors of a feature map [N, C, H, W]."""
@@ -184,8 +178,15 @@ class ParsingRCNN(nn.Module):
         found = bx.clip(bx.decode(moves[keep], proposals[keep]), window)
         keep_nms = bx.nms(found, person[keep], self.sizes.nms, self.sizes.detections)
         found, person = found[keep_nms], person[keep][keep_nms]
-        masks = self.mask(roi_align(trunk, found, 14, 0.25))[:, 1].sigmoid()
+        masks = self.person_masks(trunk, found)
         return Detections(found, person, masks), self.parsing(features)[0].softmax(0)
+
+    def person_masks(self, trunk: Tensor, boxes: Tensor) -> Tensor:
+        """One image's trunk [C, H, W] and boxes [D, 4] -> probabilities [D, 28, 28]."""
+        rois = roi_align(trunk, boxes, 14, 0.25)
+        empty = rois.new_zeros(max(self.slots - len(rois), 0), *rois.shape[1:])
+        masks: Tensor = self.mask(torch.cat([rois, empty]))[: len(boxes), 1].sigmoid()
+        return masks
 
 
 def _smooth_l1(found: Tensor, wanted: Tensor) -> Tensor:

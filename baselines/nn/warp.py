@@ -9,13 +9,11 @@
 Within 0 <= x <= W-1, 0 <= y <= H-1 the three are equal.
 """
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vipbench.errors import UserError
+from vipbench.baselines.nn.options import known
 
 
 def warp(features: Tensor, flow: Tensor, scale: Tensor | None = None, border: str = "aten") -> Tensor:
@@ -29,15 +27,9 @@ def warp(features: Tensor, flow: Tensor, scale: Tensor | None = None, border: st
     flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
     rows = torch.arange(height, device=flow.device, dtype=flow.dtype)
     columns = torch.arange(width, device=flow.device, dtype=flow.dtype)
-    warped = rule(border)(features, columns + flow[:, 0], rows[:, None] + flow[:, 1])
+    sample = BORDERS[known("border rule of the warp", border, BORDERS)]
+    warped = sample(features, columns + flow[:, 0], rows[:, None] + flow[:, 1])
     return warped if scale is None else warped * scale
-
-
-def rule(border: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The sampler of a border rule. Raises UserError for an unknown name."""
-    if border not in BORDERS:
-        raise UserError(f"unknown border rule {border!r} of the warp; there are: {', '.join(BORDERS)}")
-    return BORDERS[border]
 
 
 def _aten(features: Tensor, x: Tensor, y: Tensor) -> Tensor:

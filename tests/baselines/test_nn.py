@@ -1,21 +1,22 @@
-"""Building blocks against independent formulations in float64, and the presets' shapes and counts."""
+"""N_feat, FlowNet-S, FGFA and the mask head against independent formulations, and the presets' shapes."""
 
 import re
 from typing import Any
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.network import AtenNet  # noqa: E402
-from vipbench.baselines.nn import boxes as bx  # noqa: E402
-from vipbench.baselines.nn.deeplab import FeatureNet  # noqa: E402
+from vipbench.baselines.nn.deeplab import ASPP  # noqa: E402
+from vipbench.baselines.nn.embedding import Embedding, adaptive_weights, aggregate  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS, flow_loss  # noqa: E402
-from vipbench.baselines.nn.heads import upsample  # noqa: E402
-from vipbench.baselines.nn.roi import roi_align  # noqa: E402
-from vipbench.baselines.nn.targets import Truth, anchor_targets, roi_targets  # noqa: E402
+from vipbench.baselines.nn.heads import ParsingRCNN, upsample  # noqa: E402
+from vipbench.baselines.nn.mask import MaskHead  # noqa: E402
+from vipbench.baselines.nn.norm import BatchNorm  # noqa: E402
+from vipbench.baselines.nn.resnet import ResNet  # noqa: E402
+from vipbench.errors import UserError  # noqa: E402
 
 
 def rng(seed: int = 0) -> Any:
@@ -29,6 +30,18 @@ def test_scale_field_starts_as_the_identity_and_its_bias_is_frozen() -> None:
     assert torch.equal(scale, torch.ones_like(scale))
     assert net.scale.bias is not None
     assert not net.scale.bias.requires_grad
+
+
+def test_flow_is_in_cells_by_default_and_in_the_released_unit_on_request() -> None:
+    sizes = presets.load("tiny", "vip").flow
+    images = torch.randn(2, 1, 3, 64, 64, generator=rng())
+    released = FlowNetS(sizes, 8, factor=20, bias=False)
+    cells = FlowNetS(sizes, 8, bias=False)
+    cells.load_state_dict(released.state_dict())
+    raw = released.pyramid(*images)[0][-1]
+    assert torch.equal(released(*images)[0], raw * 20)
+    assert torch.equal(cells(*images)[0], raw * 5)
+    assert not any(name.startswith(("predict", "upsample")) and "bias" in name for name in cells.state_dict())
 
 
 def test_flow_loss_is_zero_for_the_truth_and_counts_in_units_of_20_pixels() -> None:
@@ -47,88 +60,124 @@ def test_upsample_puts_cell_i_at_pixel_4i() -> None:
     assert up[0, 0, 0, 2].item() == pytest.approx(0.5)
 
 
-def roi_by_loop(features: Any, box: Any, size: int) -> Any:
-    """Mean of 2x2 bilinear samples a cell, 0 outside the map."""
-    channels, height, width = features.shape
-    out = torch.zeros(channels, size, size, dtype=features.dtype)
-    y1, x1, y2, x2 = (box / 4 - 0.5).tolist()
-    for i, j, a, b in np.ndindex(size, size, 2, 2):
-        y = y1 + (2 * i + a + 0.5) / (2 * size) * (y2 - y1)
-        x = x1 + (2 * j + b + 0.5) / (2 * size) * (x2 - x1)
-        if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
-            continue
-        top, left = int(y), int(x)
-        bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
-        v, u = y - top, x - left
-        value = (1 - v) * ((1 - u) * features[:, top, left] + u * features[:, top, right])
-        value = value + v * ((1 - u) * features[:, bottom, left] + u * features[:, bottom, right])
-        out[:, i, j] += value / 4
-    return out
+def test_a_stage_strides_where_it_is_told_to() -> None:
+    for place, first, second in (("1x1", (2, 2), (1, 1)), ("3x3", (1, 1), (2, 2))):
+        net = ResNet(4, (2, 3, 4, 5), (1, 2, 1, 2), stride_on=place)
+        for layer in (net.layer2, net.layer3):
+            assert layer[0].conv1.stride == first
+            assert layer[0].conv2.stride == second
+            assert layer[0].downsample[0].stride == (2, 2)
+        assert {b.conv2.dilation for b in net.layer4} == {(2, 2)}
+        low, top = net(torch.zeros(1, 3, 64, 96))
+        assert (low.shape, top.shape) == ((1, 8, 16, 24), (1, 20, 4, 6))
 
 
-def test_roi_align_equals_a_loop_inside_and_beyond_the_map() -> None:
-    features = torch.randn(3, 10, 12, generator=rng(), dtype=torch.float64)
-    boxes = torch.tensor([[4.0, 6, 30, 41], [0, 0, 40, 48], [-9, 20, 21, 60]], dtype=torch.float64)
-    found = roi_align(features, boxes, 7, 0.25)
-    expected = torch.stack([roi_by_loop(features, box, 7) for box in boxes])
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
-    assert roi_align(features, boxes[:0], 7, 0.25).shape == (0, 3, 7, 7)
+def test_the_low_level_tap_is_res2_or_the_pooled_stem() -> None:
+    torch.manual_seed(0)
+    stem = ResNet(4, (2, 3, 4, 5), (1, 1, 1, 1), tap="stem").eval()
+    res2 = ResNet(4, (2, 3, 4, 5), (1, 1, 1, 1)).eval()
+    res2.load_state_dict(stem.state_dict())
+    image = torch.randn(1, 3, 32, 32, generator=rng())
+    with torch.inference_mode():
+        assert torch.equal(stem.layer1(stem(image)[0]), res2(image)[0])
+        assert torch.equal(stem(image)[1], res2(image)[1])
+    assert (stem.outputs, res2.outputs) == ((4, 20), (8, 20))
+    with pytest.raises(UserError, match=r"'res3'.*res2, stem"):
+        ResNet(4, (2, 3, 4, 5), (1, 1, 1, 1), tap="res3")
 
 
-def test_anchor_order_and_shape() -> None:
-    found = bx.anchors(2, 3, (32, 64), (0.5, 1.0))
-    assert found.shape == (2 * 3 * 4, 4)
-    size = found[:, 2:] - found[:, :2]
-    torch.testing.assert_close(size[0], torch.tensor([32 / 0.5**0.5, 32 * 0.5**0.5]))
-    torch.testing.assert_close(size[:4].prod(1), torch.tensor([32.0, 64, 32, 64]) ** 2)
-    centre = (found[:, 2:] + found[:, :2]) / 2
-    torch.testing.assert_close(centre[::4], torch.tensor([[0.0, 0], [0, 4], [0, 8], [4, 0], [4, 4], [4, 8]]))
+@pytest.mark.parametrize("mode", ["live", "frozen", "batch"])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_takes_the_statistics_it_is_told_to(mode: str, training: bool) -> None:
+    norm = BatchNorm(3, mode).double().train(training)
+    torch.nn.init.normal_(norm.weight, generator=rng(1))
+    norm.running_mean, norm.running_var = torch.tensor([[1.0, 2, 3], [4, 5, 6]], dtype=torch.float64)
+    x = torch.randn(4, 3, 5, 6, generator=rng(), dtype=torch.float64)
+    own = mode == "batch" or (mode == "live" and training)
+    mean = x.mean((0, 2, 3)) if own else torch.tensor([1, 2, 3]).double()
+    var = x.var((0, 2, 3), correction=0) if own else torch.tensor([4, 5, 6]).double()
+    per_channel = (None, slice(None), None, None)
+    expected = (x - mean[per_channel]) / (var[per_channel] + 1e-3).sqrt() * norm.weight[per_channel]
+    torch.testing.assert_close(norm(x), expected, atol=1e-12, rtol=0)
+    moved = norm.running_mean.tolist() != [1, 2, 3]
+    assert moved == (mode == "live" and training)
+    assert norm(x[:0]).shape == (0, 3, 5, 6)
 
 
-def test_box_coding_is_inverted_and_matches_a_hand_computed_case() -> None:
-    reference = torch.tensor([[0.0, 0, 10, 20]])
-    box = torch.tensor([[5.0, 0, 25, 20]])
-    deltas = bx.encode(box, reference)
-    torch.testing.assert_close(deltas, torch.tensor([[10.0, 0, float(np.log(2)) / 0.2, 0]]))
-    torch.testing.assert_close(bx.decode(deltas, reference), box)
+def test_aspp_of_a_constant_map_is_the_same_in_the_middle_and_pools_the_mean() -> None:
+    """Order of the concatenation: pooling, 1x1, then the rates."""
+    aspp = ASPP(2, 3, (1, 2))
+    with torch.no_grad():
+        for p in aspp.parameters():
+            p.zero_()
+        aspp.pool.weight[0, 0] = 1  # channel 0 of the first branch: the map's mean
+        aspp.point.weight[1, 1] = 1  # channel 1 of the second: the map itself
+        aspp.project.weight[0, 0] = aspp.project.weight[1, 3 + 1] = 1
+    x = torch.rand(1, 2, 6, 7, generator=rng())
+    found = aspp(x)
+    torch.testing.assert_close(found[0, 0], x[0, 0].mean().expand(6, 7))
+    torch.testing.assert_close(found[0, 1], x[0, 1])
 
 
-def test_nms_keeps_what_a_loop_keeps() -> None:
-    corners = torch.rand(60, 2, generator=rng()) * 60
-    boxes = torch.cat([corners, corners + 10 + torch.rand(60, 2, generator=rng(1)) * 30], 1)
-    scores = torch.rand(60, generator=rng(2))
-    kept: list[int] = []
-    for i in scores.argsort(descending=True).tolist():
-        if all(bx.iou(boxes[i : i + 1], boxes[k : k + 1]).item() <= 0.4 for k in kept):
-            kept.append(i)
-    assert bx.nms(boxes, scores, 0.4, 100).tolist() == kept
-    assert bx.nms(boxes, scores, 0.4, 3).tolist() == kept[:3]
-    assert bx.nms(boxes[:0], scores[:0], 0.4, 3).tolist() == []
+def test_fgfa_weights_are_the_softmax_of_cosines_written_out() -> None:
+    frames = torch.randn(4, 2, 5, 3, 4, generator=rng(), dtype=torch.float64)  # [frames, N, E, H, W]
+    features = torch.randn(4, 2, 6, 3, 4, generator=rng(1), dtype=torch.float64)
+    current = frames[1]
+    cosine = (frames * current).sum(2) / (frames.square().sum(2) * current.square().sum(1)).sqrt()
+    share = cosine.exp() / cosine.exp().sum(0)
+    found = adaptive_weights(list(frames), current)
+    torch.testing.assert_close(found, share[:, :, None], atol=1e-12, rtol=0)
+    expected = (share[:, :, None] * features).sum(0)
+    streamed = aggregate(zip(features, frames, strict=True), current)
+    torch.testing.assert_close(streamed, expected, atol=1e-12, rtol=0)
 
 
-def test_anchor_targets_force_the_best_anchor_of_each_person() -> None:
-    anchors = bx.anchors(8, 8, (16,), (1.0,))
-    person = torch.tensor([[3.0, 3, 13, 13]])  # no anchor reaches IoU .7 with it
-    assert bx.iou(anchors, person).max() < 0.7
-    chosen, labels, deltas = anchor_targets(anchors, person, 20, rng())
-    assert labels.sum() == 1
-    assert len(chosen) == 20
-    torch.testing.assert_close(bx.decode(deltas, anchors[chosen[:1]]), person)
-    assert (bx.iou(anchors[chosen[1:]], person) < 0.3).all()
+def test_fgfa_of_equal_frames_is_the_frame_and_a_frame_beyond_the_border_has_cosine_0() -> None:
+    torch.manual_seed(0)
+    net, features = Embedding(4, (8, 8, 6)), torch.rand(1, 4, 3, 5, generator=rng())
+    embedded = net(features)
+    assert embedded.shape == (1, 6, 3, 5)
+    assert (embedded < 0).any()  # no activation after the last
+    torch.testing.assert_close(aggregate([(features, embedded)] * 3, embedded), features)
+    weights = adaptive_weights([embedded, torch.zeros_like(embedded)], embedded)
+    e = torch.tensor(1.0).exp()
+    torch.testing.assert_close(weights[0], (e / (e + 1)).expand(1, 1, 3, 5))
 
 
-def test_roi_targets_of_a_full_box_are_a_full_mask() -> None:
-    masks = torch.zeros(1, 40, 40)
-    masks[0, 8:32, 4:36] = 1
-    truth = Truth(torch.zeros(40, 40, dtype=torch.long), masks, torch.tensor([[8.0, 4, 32, 36]]))
-    proposals = torch.tensor([[8.0, 4, 32, 36], [0, 0, 6, 6], [30, 30, 39, 39], [8, 4, 20, 36]])
-    found = roi_targets(proposals, truth, 12, rng())
-    assert found.labels.tolist().count(1) == 2  # the box itself and its upper half (IoU .5)
-    positive = [tuple(b.tolist()) for b in found.boxes[:2]]
-    assert found.masks[positive.index((8.0, 4.0, 32.0, 36.0))].all()
-    none = roi_targets(proposals, Truth(truth.category, masks[:0], truth.boxes[:0]), 12, rng())
-    assert none.labels.sum() == 0
-    assert none.masks.shape == (0, 28, 28)
+def test_the_mask_heads_side_branch_is_added_to_probabilities_and_clipped() -> None:
+    """The released sum, sigmoid + side branch, and its cross-entropy on clipped probabilities."""
+    torch.manual_seed(0)
+    head = MaskHead(4, 8, side=True).double().eval()
+    assert head.side is not None
+    rois = torch.randn(3, 4, 14, 14, generator=rng(), dtype=torch.float64)
+    side, taps = head.side, []
+    head.side.register_forward_hook(lambda _, inputs, __: taps.append(inputs[0]))
+    released = head(rois)
+    head.side = None
+    plain = head(rois).sigmoid()
+    fc = side.fc(side.norm2(side.conv2(side.norm1(side.conv1(taps[0])).relu())).relu())
+    branch = torch.stack([fc[:, 0::2, 0, 0], fc[:, 1::2, 0, 0]], 1).reshape(3, 2, 28, 28)
+    expected = (plain + branch).clamp(1e-7, 1 - 1e-7)
+    torch.testing.assert_close(released.sigmoid(), expected, atol=1e-6, rtol=0)
+    truth = (torch.rand(3, 2, 28, 28, generator=rng(1)) < 0.5).double()
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(released, truth)
+    keras = -(truth * expected.log() + (1 - truth) * (1 - expected).log()).mean()
+    torch.testing.assert_close(loss, keras, atol=1e-5, rtol=0)
+
+
+def test_released_mask_statistics_are_over_all_slots() -> None:
+    """Unused slots are zero RoIs: the masks of two persons depend on how many slots there are."""
+    sizes = presets.load("tiny", "vip").heads
+    torch.manual_seed(0)
+    head = ParsingRCNN(4, 20, sizes, mask_norm="batch").eval()
+    trunk = torch.rand(4, 24, 40, generator=rng())
+    boxes = torch.tensor([[4.0, 4, 60, 40], [20, 60, 90, 100]])
+    with torch.inference_mode():
+        found = head.person_masks(trunk, boxes)
+        nothing = torch.tensor([[500.0, 500, 510, 510]]).expand(sizes.detections - 2, 4)
+        expected = head.person_masks(trunk, torch.cat([boxes, nothing]))[:2]
+        assert head.person_masks(trunk, boxes[:0]).shape == (0, 28, 28)
+    torch.testing.assert_close(found, expected)
 
 
 def tree(preset: str, task: str) -> dict[str, str]:
@@ -156,22 +205,3 @@ def test_paper_preset_has_the_papers_shapes(task: str, canvas: tuple[int, int], 
     assert features.shape == encoded.shape == scale.shape == (1, 256, *grid)
     assert flow.shape == (1, 2, *grid)
     assert parsing.shape == (1, classes, *canvas)
-
-
-def parameters(model: Any) -> int:
-    return sum(p.numel() for p in model.parameters())
-
-
-def test_paper_preset_has_the_published_parameter_counts() -> None:
-    """FlowNet-S: 38,676 k weights plus predict, deconv and upsample biases, plus the 194 -> 256 scale
-    head; DeepLabV3+ with ResNet-50 and 101: res2 tap (256 -> 48), so 192 * 48 weights above the stem tap."""
-    with torch.device("meta"):
-        vip = AtenNet(presets.load("paper", "vip"))
-        davis = FeatureNet(presets.load("paper", "davis").features)
-    biases = 5 * 2 + 4 * 2 + (512 + 256 + 128 + 64)
-    flow = parameters(vip.flow) - parameters(vip.flow.scale) - biases
-    assert flow == pytest.approx(38.676e6, abs=500)
-    assert parameters(vip.flow.scale) == 194 * 256 + 256
-    assert parameters(vip.gru) == 6 * 256 * 256 * 9 + 3 * 256
-    assert parameters(vip.features) / 1e6 == pytest.approx(40.3, abs=0.15)
-    assert parameters(davis) / 1e6 == pytest.approx(59.3, abs=0.2)
