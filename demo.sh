@@ -5,30 +5,19 @@ set -eu
 out=$1
 job() { echo "\$ vipbench $*" >&2; vipbench "$@"; }
 
-# evaluate DATASET METHOD [-o KEY=VALUE]: predictions, their scores as a Record
-evaluate() {
-    dataset=$1 method=$2
-    shift 2
-    name=$method$(echo "$*" | tr -d ' =' | sed 's/-o/-/g')
-    job run --method "$method" "$@" --dataset "$dataset" --data "$out/data" --out "$out/preds/$name/$dataset"
-    job score "$out/preds/$name/$dataset" --dataset "$dataset" --data "$out/data" \
-        --out "$out/records/$name.$dataset.json"
+# floor DATASET METHOD: predictions of a method that no table names, and their scores as a Record
+floor() {
+    job run --method "$2" --dataset "$1" --data "$out/data" --out "$out/preds/$2/$1"
+    job score "$out/preds/$2/$1" --dataset "$1" --data "$out/data" --out "$out/records/$2.$1.json"
 }
 
 job data make synth --out "$out/data" --splits test,train # class-prior learns from train
-for method in empty copy-first class-prior frame aten; do
-    evaluate synth $method
-done
-for method in empty copy-first class-prior frame; do
-    evaluate synth-davis $method
-done
-for l in 3 4 5; do
-    evaluate synth-davis aten -o l=$l
+for method in empty copy-first class-prior; do
+    floor synth $method
+    floor synth-davis $method
 done
 for table in 1 2 3; do
-    job table --paper-table $table --records "$out/records" > "$out/.table"
-    mv "$out/.table" "$out/table$table.txt"
-    cat "$out/table$table.txt"
+    job reproduce --paper-table $table --dataset synth --data "$out/data" --out "$out"
 done
 job compare "$out/records/frame.synth.json" "$out/records/aten.synth.json" --protocol vip-strict \
     --measure mIoU --measure APr@0.5:0.95 --measure APr_vol@0.1:0.9 > "$out/.compare"

@@ -67,10 +67,11 @@ ALLOWED = {
     "papers": f"{BASE} records metrics registry entries compare",
     "table_words": "records papers compare compare_text",
     "tables": f"{BASE} records papers metrics table_words",
+    "reproduce": f"{BASE} datasets specs registry runner runstate scorer records papers",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
-COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options")
+COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options", "cli_reproduce")
 CLI = {"vipbench.__main__", *(f"vipbench.{name}" for name in COMMANDS)}  # everything
 NOBODY = {"vipbench.baselines", "vipbench.leaderboard", "vipbench.console", *CLI}
 EXPORTS = {"vipbench.errors", "vipbench.types", "vipbench.version"}

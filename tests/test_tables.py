@@ -359,9 +359,9 @@ def test_the_words_below_tell_who_made_what_and_where() -> None:
     foreign = made("cut", 2)
     foreign = dataclasses.replace(foreign, provenance=dataclasses.replace(foreign.provenance, run=None))
     text = " ".join(render([foreign, made("aten", 2)], 2, "terminal").split())
-    assert "cut: made by other programs, scored here" in text
-    assert "aten: preset tiny, w.safetensors" in text
-    assert "by vipbench 0.1.0; cut: a processor; aten: a processor, cpu." in text
+    assert "CUT: made by other programs, scored here" in text
+    assert "ATEN-l3: preset tiny, w.safetensors" in text
+    assert "by vipbench 0.1.0; CUT: a processor; ATEN-l3: a processor, cpu." in text
 
 
 def test_the_published_masks_of_cut_fill_its_row(test_data: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from vipbench import console
 from vipbench.cli_breakdown import breakdown
 from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
+from vipbench.cli_reproduce import reproduce
 from vipbench.errors import UserError
 from vipbench.version import __version__
 
@@ -122,12 +122,10 @@ def score(
     """Score a prediction folder and write a Record."""
     from vipbench import scorer
 
-    cache = (
-        None if no_cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vipbench"
-    )
+    cache = None if no_cache else given.cache_folder()
     with console.progress(f"score {folder}") as tick:
         record = scorer.score(folder, data, split, sequences, jobs, cache, method, strict_frames, tick, asked)
-    out = out or RECORDS / scorer.file_name(record, data, sequences)
+    out = out or RECORDS / scorer.file_name(record, data, sequences, asked)
     record.save(out)
     console.warn(record.provenance.warnings)
     console.note(f"record: {out}")
@@ -262,3 +260,4 @@ def protocols(name: str | None, fmt: str) -> None:
 main.add_command(data_commands)
 main.add_command(breakdown)
 main.add_command(compare)
+main.add_command(reproduce)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.NoArgsIsHelpError, BrokenPipeError):
             raise
+        except KeyboardInterrupt:
+            click.echo("interrupted: what is finished is kept, the same command goes on from there", err=True)
+            ctx.exit(130)
         except (UserError, click.UsageError, ModuleNotFoundError, OSError) as error:
             from vipbench.registry import EXTRA
 
@@ -51,7 +55,7 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-def _pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """KEY=VALUE texts as a dict."""
     for value in values:
         if "=" not in value:
@@ -79,6 +83,11 @@ def new_file(_: click.Context, option: click.Parameter, value: Path | None) -> P
     return value
 
 
+def cache_folder() -> Path:
+    """Where `score` keeps what it saw of single videos: $XDG_CACHE_HOME/vipbench, else ~/.cache/vipbench."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vipbench"
+
+
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
@@ -98,7 +107,7 @@ sequences = click.option("--sequences", metavar="A,B", callback=names, help="Onl
 root_options = (
     click.option("--data", type=path, help="The data set's root; else its environment variable."),
     click.option("--year", type=int, help="The data set's year, where it has several."),
-    click.option("-d", "extra", metavar="KEY=VALUE", multiple=True, callback=_pairs, help="Data set option."),
+    click.option("-d", "extra", metavar="KEY=VALUE", multiple=True, callback=pairs, help="Data set option."),
 )
 
 
@@ -145,7 +154,5 @@ def method(command: Command) -> Command:
     return _with(
         wrapped,
         click.option("--method", required=True, help="See `vipbench methods`."),
-        click.option(
-            "-o", "options", metavar="KEY=VALUE", multiple=True, callback=_pairs, help="Its option."
-        ),
+        click.option("-o", "options", metavar="KEY=VALUE", multiple=True, callback=pairs, help="Its option."),
     )

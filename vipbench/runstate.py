@@ -124,11 +124,19 @@ def _agree(out: Path, wanted: dict[str, Any]) -> None:
         if strangers or (out.exists() and not out.is_dir()):
             raise UserError(f"{out}: holds files that `run` did not make. Choose another --out")
         return
+    other = outdated(out, wanted)
+    if other:
+        raise UserError(f"{out}: was made with {other}. Delete the folder, or choose another --out")
+
+
+def outdated(folder: Path, wanted: dict[str, Any]) -> str:
+    """With what else the folder was made, as words, "" where a run with these settings may go on."""
+    found = read_settings(folder) or wanted
     for key in COMPARED:
         if found.get(key) != wanted[key]:
             hashed = key == "source"  # two hashes tell nobody anything
-            other = "other code or weights" if hashed else f"{key} {found.get(key)!r}, not {wanted[key]!r}"
-            raise UserError(f"{out}: was made with {other}. Delete the folder, or choose another --out")
+            return "other code or weights" if hashed else f"{key} {found.get(key)!r}, not {wanted[key]!r}"
+    return ""
 
 
 def finished(folder: Path, videos: Sequence[Video]) -> dict[str, Done]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from vipbench.compare import ALPHA, RESAMPLES
 from vipbench.compare_text import FEW
@@ -21,7 +21,7 @@ def heading(block: Block) -> list[str]:
     ours = [f"{data.dataset} {data.version} {data.split}, {videos}", f"protocol {table.protocol}"]
     none = [f"{data.dataset}, nothing scored yet"]
     paper = f"paper: {table.dataset} {table.version} {table.split}, {table.videos} videos; {table.source}"
-    made = _grouped(block.records, _about)
+    made = _grouped(block, _about)
     return [
         f"Table {table.number}. {table.caption}",
         "ours:  "
@@ -30,12 +30,13 @@ def heading(block: Block) -> list[str]:
     ]
 
 
-def _grouped(records: Iterable[Record], of: Callable[[Record], str]) -> list[tuple[str, str]]:
-    """(what is said of them, methods), in order; methods of which nothing is said are left out."""
-    methods: dict[str, set[str]] = {}
-    for record in records:
-        methods.setdefault(of(record), set()).add(record.method)
-    return [(said, ", ".join(sorted(names))) for said, names in sorted(methods.items()) if said]
+def _grouped(block: Block, of: Callable[[Record], str]) -> list[tuple[str, str]]:
+    """(what is said of them, names of lines), in order; lines of which nothing is said are left out."""
+    names: dict[str, list[str]] = {}
+    for line in block.lines:
+        if line.record:
+            names.setdefault(of(line.record), []).append(line.name)
+    return [(said, ", ".join(of_them)) for said, of_them in sorted(names.items()) if said]
 
 
 def _about(record: Record) -> str:
@@ -52,7 +53,7 @@ def footer(block: Block) -> list[str]:
     unit = f"Percent, but for fps; {absent}" if timed else f"Percent; {absent}"
     own = table.data_notes.get(f"{data.dataset} {data.split}", []) if block.records else []
     return [
-        *_made(block.records),
+        *_made(block),
         *_left_out(block),
         *_sure(block),
         unit,
@@ -62,11 +63,11 @@ def footer(block: Block) -> list[str]:
     ]
 
 
-def _made(records: Sequence[Record]) -> Iterator[str]:
-    if records:
-        days = sorted({record.provenance.created[:10] for record in records})
-        versions = sorted({record.provenance.version for record in records})
-        devices = _grouped(records, _device)
+def _made(block: Block) -> Iterator[str]:
+    if block.records:
+        days = sorted({record.provenance.created[:10] for record in block.records})
+        versions = sorted({record.provenance.version for record in block.records})
+        devices = _grouped(block, _device)
         where = [device if len(devices) == 1 else f"{names}: {device}" for device, names in devices]
         when = " to ".join(dict.fromkeys([days[0], days[-1]]))
         yield f"Scored {when} by vipbench {', '.join(versions)}; {'; '.join(where)}."

@@ -53,7 +53,7 @@ class Row:
         held = self.defaults | record.options
         wanted = self.defaults | self.options
         return self.method == record.method.lower() and all(
-            _meaning(held.get(key, "")) == _meaning(value) for key, value in wanted.items()
+            meaning(held.get(key, "")) == meaning(value) for key, value in wanted.items()
         )
 
 
@@ -84,7 +84,8 @@ class PaperTable:
         return any(c.measure and record.value(c.measure) is not None for c in self.columns)
 
 
-def _meaning(option: str) -> str | bool:
+def meaning(option: str) -> str | bool:
+    """An option's text, such that two that mean the same are equal."""
     return BOOLEANS.get(option.lower(), option.lower())
 
 
