@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import DAVIS_VAL, made
 from made_states import save, series
@@ -137,6 +137,7 @@ def test_a_record_stands_in_the_row_of_its_options(
     assert row_of(number, made(method, number, options=options)) == name
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)))
 def test_the_newest_record_counts_whatever_the_order(order: list[int]) -> None:
     records = [made("aten", value=i / 10, created=f"2026-01-0{i + 1}T00:00:00+00:00") for i in order]
@@ -345,6 +346,9 @@ def test_the_command_takes_the_states_beside_the_records(cli: Cli) -> None:
     Path("records/fst.states.json.gz").write_bytes(b"damaged")
     text = " ".join(cli("table", "--paper-table", 2).stdout.split())
     assert "No interval for FST: records/fst.states.json.gz: not a vipbench/states-1 file" in text
+    bare = cli("table", "--paper-table", 2, "--no-intervals").stdout
+    assert "interval" not in bare.lower()
+    assert " 50.0 " in bare
 
 
 def test_numbers_of_vip_val_say_on_what_one_trains_and_scores() -> None:

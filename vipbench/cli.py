@@ -143,7 +143,8 @@ def score(
     help="How to print.",
 )
 @click.option("--dataset", help="Only Records of this data set.")
-def table(paper_table: int, records: Path, fmt: str, dataset: str | None) -> None:
+@click.option("--intervals/--no-intervals", default=True, help="Over videos; AP takes seconds a Record.")
+def table(paper_table: int, records: Path, fmt: str, dataset: str | None, intervals: bool) -> None:
     """Print a table of the ATEN paper, ours beside the paper's."""
     from vipbench import tables
     from vipbench.records import load_folder
@@ -153,7 +154,7 @@ def table(paper_table: int, records: Path, fmt: str, dataset: str | None) -> Non
         found = []
     else:
         found = load_folder(records)
-    click.echo(tables.render(found, paper_table, fmt, dataset).rstrip("\n"))
+    click.echo(tables.render(found, paper_table, fmt, dataset, intervals).rstrip("\n"))
 
 
 @main.command()

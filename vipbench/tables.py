@@ -32,13 +32,16 @@ LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 
 
-def render(records: Iterable[Record], number: int, fmt: str, dataset: str | None = None) -> str:
+def render(
+    records: Iterable[Record], number: int, fmt: str, dataset: str | None = None, intervals: bool = True
+) -> str:
     """A table of the paper with the Records that hold its measures, as text.
 
     number: 1, 2 or 3. fmt: terminal (120 columns, coloured on a terminal), markdown, latex (needs booktabs),
     csv or json; the last two hold one row a method and column, full doubles in the paper's unit (percent;
     fps). low, high: the 95 % interval over videos, of Records whose states are at hand. dataset: only Records
-    of this data set. Raises UserError for another number or form.
+    of this data set. intervals: whether to resample, seconds a Record. Raises UserError for another number or
+    form.
     """
     forms: dict[str, Callable[[Sequence[Block]], str]] = {
         "terminal": _terminal,
@@ -49,7 +52,8 @@ def render(records: Iterable[Record], number: int, fmt: str, dataset: str | None
     }
     if fmt not in forms:
         raise UserError(f"format {fmt!r}: expected one of {', '.join(forms)}")
-    return forms[fmt]([with_intervals(b) for b in blocks(records, papers.table(number), dataset)])
+    found = blocks(records, papers.table(number), dataset)
+    return forms[fmt]([with_intervals(block) for block in found] if intervals else found)
 
 
 def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:
