@@ -33,7 +33,8 @@ class Placement:
         height, width = size
         scale = max(1.0, spec.min_side / min(size))
         scale = min(scale, spec.height / height, spec.width / width)
-        h, w = min(round(height * scale), spec.height), min(round(width * scale), spec.width)
+        h = max(1, min(round(height * scale), spec.height))
+        w = max(1, min(round(width * scale), spec.width))
         top, left = (spec.height - h) // 2, (spec.width - w) // 2
         return cls(size, (top, left, top + h, left + w), (spec.height, spec.width))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from vipbench.baselines.canvas import Placement
 from vipbench.baselines.instances import paint_persons, vip_parsing
 from vipbench.baselines.nn.convrnn import UNITS
 from vipbench.baselines.nn.deeplab import FeatureNet
+from vipbench.baselines.nn.embedding import Embedding, aggregate
 from vipbench.baselines.nn.flownet import STRIDE, FlowNetS
 from vipbench.baselines.nn.heads import AtrousClassifier, ParsingRCNN
 from vipbench.baselines.nn.targets import Truth
@@ -129,3 +131,25 @@ class AtenNet(GuidedNet):
         ]
         encoded: Tensor = self.get_submodule(self.unit)([*aligned, features])
         return encoded
+
+
+class FgfaNet(GuidedNet):
+    """GuidedNet with FGFA's embedding. The scale field is Deep Feature Flow's own and stays unused."""
+
+    def __init__(self, preset: Preset, border: str = "zeros", half_flow: bool = True) -> None:
+        super().__init__(preset, border, half_flow)
+        self.channels = c = preset.features.channels
+        self.embedding = Embedding(c, (c // 2, c // 2, 2 * c))
+
+    def described(self, features: Tensor) -> Tensor:
+        """Features [N, C, H, W] with their embedding [N, E, H, W]: one map, so that one warp moves both."""
+        return torch.cat([features, self.embedding(features)], 1)
+
+    def aggregate(self, image: Tensor, described: Tensor, others: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+        """The frame's features averaged with those of other frames, (image, described) each, warped to it.
+
+        The frame itself is in the mean as it is, without a warp.
+        """
+        warped = (warp(theirs, self.field(image, other)[0], border=self.border) for other, theirs in others)
+        split = ((m[:, : self.channels], m[:, self.channels :]) for m in chain([described], warped))
+        return aggregate(split, described[:, self.channels :])
