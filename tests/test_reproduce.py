@@ -163,6 +163,17 @@ def test_a_record_of_published_masks_fills_its_row(again: Callable[..., Result],
     assert "CUT" not in [line.split(" ")[0] for line in result.stdout.splitlines()]
 
 
+def test_splits_stand_side_by_side(again: Callable[..., Result]) -> None:
+    again()
+    before = files()
+    result = again("--split", "train")
+    assert result.exit_code == 0
+    assert {path: files()[path] for path in before} == before
+    assert load(Path("r/records/empty.davis-train.json")).videos == ("cat",)
+    for split, count in (("val", 2), ("train", 1)):
+        assert f"davis 2016 480p {split}, {count} videos" in result.stdout
+
+
 def test_json_says_what_became_of_each_row(again: Callable[..., Result]) -> None:
     found = json.loads(again("--format", "json").stdout)
     assert (found["table"], found["dataset"], found["split"]) == (2, "davis", "val")

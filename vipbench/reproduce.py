@@ -7,6 +7,8 @@ Everything lies below one folder, and what is there and still holds is kept:
     <out>/records/<method>.<data set>.json   Records, written anew only where they would say something else
     <out>/table<N>.txt                       the table
 
+A split that is not the data set's usual one is part of the names: synth-hard.
+
 Tables share what they have in common: ATEN-l4 of Table 2 is the last row of Table 3.
 """
 
@@ -72,7 +74,17 @@ class Place:
 
     def preds(self, name: str) -> Path:
         """The folder of a method's predictions."""
-        return self.out / "preds" / name / self.data.label
+        return self.out / "preds" / name / self.label
+
+    def record(self, name: str) -> Path:
+        """The file of a method's Record."""
+        return self.records / f"{name}.{self.label}.json"
+
+    @property
+    def label(self) -> str:
+        """The data set in file names, with the split where it is not the usual one."""
+        usual = self.data.open().splits[0]
+        return self.data.label if self.split == usual else f"{self.data.label}-{self.split}"
 
 
 def data_of(
@@ -153,12 +165,12 @@ def measure(row: Row, place: Place, progress: Progress) -> Outcome:
 def _foreign(row: Row, method: MethodSpec, place: Place) -> Outcome:
     """A row whose method is not installed: its Record may come from masks that its authors published."""
     found = load_folder(place.records) if place.records.is_dir() else []
-    if any(row.matches(record) and record.dataset == place.data.name for record in found):
+    here = (place.data.name, place.split)
+    if any(row.matches(record) and (record.dataset, record.split) == here for record in found):
         return Outcome(row.name, method.label, "kept")
-    score = f"vipbench score FOLDER --dataset {place.data.name} --method {method.name}"
-    record = place.records / f"{method.label}.{place.data.label}.json"
-    why = f"no method {method.name!r} is installed. If you have its masks: {score} --out {record}"
-    return Outcome(row.name, method.label, "cannot", why)
+    score = f"vipbench score FOLDER --dataset {place.data.name} --split {place.split} --method {method.name}"
+    why = f"no method {method.name!r} is installed. If you have its masks: {score}"
+    return Outcome(row.name, method.label, "cannot", f"{why} --out {place.record(method.label)}")
 
 
 def equipped(method: MethodSpec, place: Place) -> MethodSpec:
@@ -203,7 +215,7 @@ def _measured(method: MethodSpec, name: str, place: Place, progress: Progress) -
     record = scorer.score(
         folder, place.data, place.split, jobs=place.jobs, cache=place.cache, progress=progress
     )
-    path = place.records / f"{name}.{place.data.label}.json"
+    path = place.record(name)
     stale = not _holds(path, record)
     if stale:
         record.save(path)
