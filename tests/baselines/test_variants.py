@@ -152,3 +152,11 @@ def test_an_offset_makes_sparse_annotated_frames_keys(tmp_path: Path) -> None:
     found = as_bytes(keyed.predict(video))
     assert {i: found[i] for i in (25, 50)} == {i: expected[i] for i in (25, 50)}
     assert segments(video, 5, offset=2)[0].key.index == 1  # cut short by the start: its own median
+
+
+@pytest.mark.parametrize(("name", "kind"), [("aten", Aten), ("dff", Dff), ("fgfa", Fgfa)])
+def test_the_tables_know_the_defaults(name: str, kind: type) -> None:
+    """A Record without options is the paper's row; one with another value of an option that counts is not."""
+    texts = next(row.defaults for t in papers.tables().values() for row in t.rows if row.method == name)
+    found = registry.convert(kind, 1, texts)
+    assert found == {key: registry.parameters(kind)[key].default for key in texts}
