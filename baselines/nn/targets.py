@@ -99,5 +99,5 @@ def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Ge
         boxes=torch.cat([boxes, proposals[negative]]),
         labels=_labels(positive, negative),
         deltas=encode(truth.boxes[owner], boxes) if len(owner) else boxes.new_zeros(0, 4),
-        masks=(torch.stack(masks) >= 0.5).float() if masks else boxes.new_zeros(0, 28, 28),
+        masks=(torch.stack(masks) >= 0.5).to(boxes.dtype) if masks else boxes.new_zeros(0, 28, 28),
     )
