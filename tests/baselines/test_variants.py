@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 
 from made_video import addresses, as_bytes, made, photos, raw_features, small  # noqa: E402
 
+from vipbench import papers, registry  # noqa: E402
 from vipbench.baselines import aten, presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.dff import Dff  # noqa: E402
+from vipbench.baselines.fgfa import Fgfa  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.loading import load_image  # noqa: E402
 from vipbench.baselines.network import AtenNet, GuidedNet  # noqa: E402
