@@ -58,6 +58,17 @@ def flow(size: tuple[int, int]) -> int:
     return multiplies(flownet(), image(size), image(size))
 
 
+@pytest.mark.parametrize(("task", "published"), [("vip", 25_557_032), ("davis", 44_549_160)])
+def test_the_resnet_is_torchvisions_without_its_classifier(task: str, published: int) -> None:
+    resnet = feature_net(task).resnet
+    assert parameters(resnet) == published - (2048 * 1000 + 1000)
+    block = {name.removeprefix("layer4.0.") for name in resnet.state_dict() if name.startswith("layer4.0.")}
+    convs = ["conv1", "conv2", "conv3", "downsample.0"]
+    norms = ["bn1", "bn2", "bn3", "downsample.1"]
+    kinds = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+    assert block == {f"{c}.weight" for c in convs} | {f"{n}.{kind}" for n in norms for kind in kinds}
+
+
 # part of FlowNet-S -> parameters, G at 512x512, G at 512x896
 FLOWNET = {
     "conv1": (18_880, 1.233, 2.158),
