@@ -18,7 +18,7 @@ from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.fgfa import Fgfa  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.loading import load_image  # noqa: E402
-from vipbench.baselines.network import AtenNet, GuidedNet  # noqa: E402
+from vipbench.baselines.network import AtenNet, FgfaNet, GuidedNet  # noqa: E402
 from vipbench.baselines.streaming import first, segments  # noqa: E402
 
 TASKS = ("vip", "davis")
@@ -162,3 +162,33 @@ def test_the_tables_know_the_defaults(name: str, kind: type) -> None:
     texts = next(row.defaults for t in papers.tables().values() for row in t.rows if row.method == name)
     found = registry.convert(kind, 1, texts)
     assert found == {key: registry.parameters(kind)[key].default for key in texts}
+
+
+@pytest.mark.parametrize(("l", "p"), [(3, 2), (3, 1)])
+def test_a_key_without_others_is_encoded_by_itself(l: int, p: int, tmp_path: Path) -> None:
+    """A video within one segment: the unit runs one step, as its first state is the key itself."""
+    video = addresses([1], root=photos(tmp_path, [1]))
+    method = small(Aten(made("davis"), l=l, p=p))
+    image, _ = load_image(video.frames[0], method.net, "cpu")
+    with torch.inference_mode():
+        features = method.net.features(image)
+        (expected,) = method.net.gru.step(features, (features,))
+    ((_, found),) = raw_features(method, video)
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(("task", "shape"), [("vip", (512, 512)), ("davis", (512, 896))])
+def test_every_network_at_full_size(task: str, shape: tuple[int, int]) -> None:
+    """On the meta device: 256 channels at stride 4 whatever the unit and the flow's input."""
+    sizes = presets.load("paper", task)
+    grid = (1, 256, shape[0] // 4, shape[1] // 4)
+    with torch.device("meta"):
+        image, features = torch.empty(1, 3, *shape), torch.empty(grid)
+        for unit, half in ((None, True), ("gru", False), ("lstm", True), ("mean", False)):
+            net = AtenNet(sizes, unit, half_flow=half, border="zeros")
+            assert net.encode(image, features, [(image, features)] * 2).shape == grid
+            assert net.propagate(features, image, image).shape == grid
+        fgfa = FgfaNet(sizes)
+        described = fgfa.described(features)
+        assert described.shape == (1, 256 + 512, *grid[2:])
+        assert fgfa.aggregate(image, described, [(image, described)] * 3).shape == grid
