@@ -8,9 +8,8 @@
 - Proposals are 1 .. the highest id of the sequence, those that do not exist empty; the matched values are
   given the names of the objects in the order of the proposals, whichever object they are of.
 
-It also ends, without an error, on ids above those that it knows; these are ignored here (semi-supervised) or
-an error (more than 20 proposals). Source: davis2017-evaluation davis2017/davis.py `get_all_masks`, utils.py
-`db_statistics`, evaluation.py.
+It also ends, without an error, on ids above those that it knows, which are an error here. Source:
+davis2017-evaluation davis2017/davis.py `get_all_masks`, utils.py `db_statistics`, evaluation.py.
 """
 
 from __future__ import annotations

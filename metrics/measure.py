@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, Self, TypeVar, get_args, get_type_hints
@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar, get_args, get_type_hi
 import numpy as np
 from numpy.typing import NDArray
 
-from vipbench.errors import UserError
+from vipbench.errors import UserError, nearest
 from vipbench.metrics.overlap import Overlap
 from vipbench.types import Parsing, SegmentMap
 
@@ -29,7 +29,10 @@ Vector = NDArray[np.float64]
 LABEL = re.compile(r"(?P<name>\w+)([.@](?P<key>[\w.:]+))?\((?P<parameters>[^()]*)\)")
 
 
-KINDS = ("class", "size", "attribute", "occlusion")
+TAGS = ("attribute", "occlusion")
+"""Kinds of the groups that a data set makes by tags."""
+
+KINDS = ("class", "size", *TAGS)
 """What the numbers of a scope "<kind>:<name>" are of: one class, instances of one size, videos that have an
 attribute, frames of one level of occlusion."""
 
@@ -168,6 +171,7 @@ class Measure(Protocol):
     """The base of a measure, to be made a frozen dataclass whose fields are its parameters.
 
     name: as in its entry point (group vipbench.measures). layer: the layer it scores. keys: of its numbers.
+    of_videos: those that mean nothing of some frames of a video.
     falling: keys of which a lower number is the better one.
     """
 
@@ -175,6 +179,7 @@ class Measure(Protocol):
     layer: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
     falling: ClassVar[tuple[str, ...]] = ("decay",)
+    of_videos: ClassVar[tuple[str, ...]] = ()
 
     def empty(self) -> State:
         """The state of no frame."""
@@ -238,14 +243,19 @@ def parse(text: str) -> tuple[Measure, str]:
         raise UserError(f"{text!r} is not a measure. Write it as J.mean(frames=inner,objects=foreground)")
     name, key = match["name"], match["key"] or ""
     if name not in _known():
-        raise UserError(f"{text!r}: unknown measure {name!r}. Known: {', '.join(sorted(_known()))}")
+        like = nearest(name, _known())
+        raise UserError(f"{text!r}: unknown measure {name!r}.{like} Known: {', '.join(sorted(_known()))}")
     pairs = [part.partition("=") for part in match["parameters"].split(",") if part]
     factory = _known()[name].load()
-    hints = get_type_hints(factory)
+    hints, known = get_type_hints(factory), [field.name for field in fields(factory)]
+    for parameter, _, _ in pairs:
+        if parameter not in known:
+            listed = ", ".join(known) or "none"
+            raise UserError(f"{text!r}: {name} has no parameter {parameter!r}. Known: {listed}")
     try:
-        measure: Measure = factory(**{p: _value(hints.get(p), value) for p, _, value in pairs})
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{text!r}: {name} has no such parameter or value ({error})") from None
+        measure: Measure = factory(**{p: _value(hints[p], value) for p, _, value in pairs})
+    except ValueError as error:
+        raise UserError(f"{text!r}: not a value of that parameter ({error})") from None
     if key not in ("", *measure.keys):
         raise UserError(f"{text!r}: {name} has no number {key!r}. Known: {', '.join(measure.keys)}")
     return measure, key

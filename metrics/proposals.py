@@ -44,6 +44,7 @@ class Proposals(Series):
 
     frames: Literal["all"] = "all"
     objects: Literal["first-frame"] = "first-frame"
+    of_videos: ClassVar[tuple[str, ...]] = Series.keys  # the assignment is of whole sequences
     weights: ClassVar[tuple[float, float]]
 
     def rows(self, pair: Pair) -> tuple[Row, ...]:
@@ -73,11 +74,7 @@ class Proposals(Series):
 
     def candidates(self, video: str, found: list[int], objects: int) -> list[int]:
         """The proposals that are matched, made up to the number of objects. Raises UserError for too many."""
-        if len(found) > LIMIT:
-            raise UserError(
-                f"{video}: {len(found)} proposals (ids {found[0]}..{found[-1]}), expected at most {LIMIT} "
-                "in a sequence. Keep the best ones"
-            )
+        _demand_few(video, found)
         return found + [EMPTY] * (objects - len(found))
 
     def assign(self, objects: Sequence[int], values: NDArray[np.float64]) -> list[tuple[int, Matrix]]:
@@ -94,8 +91,18 @@ class Proposals(Series):
         return [(objects[c], own[row]) for c, row in sorted(zip(columns, range(len(own)), strict=True))]
 
 
+def _demand_few(where: str, found: Sequence[int]) -> None:
+    """UserError for more proposals than are allowed."""
+    if len(found) > LIMIT:
+        raise UserError(
+            f"{where}: {len(found)} proposals (ids {found[0]}..{found[-1]}), expected at most {LIMIT} "
+            "in a sequence. Keep the best ones"
+        )
+
+
 def _rows(pair: Pair, objects: tuple[int, ...]) -> tuple[Row, ...]:
     present = tuple(i for i in pair.maps("object")[1].present if i)
+    _demand_few(f"{pair.video}, frame {pair.frame}", present)
     found = (*present, EMPTY)
     both, gt, pred = (counts.tolist() for counts in areas(pair, objects, found))
     truth, drawn = outlines(pair, objects, present)

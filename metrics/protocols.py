@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
+from typing import Literal
 
 from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelAccuracy
 from vipbench.metrics.ap import APr, APrVol
@@ -44,6 +45,16 @@ PROTOCOLS: dict[str, tuple[Measure, ...]] = {
     "coco-segm": (COCO(), COCO(kind="bbox")),
     "vip-coco": (COCOHuman(),),
 }
+
+
+Void = Literal["object", "background", "left out"]
+VOID: dict[str, Void] = {
+    "davis2017-semi": "background",
+    "davis2017-semi-compat": "background",
+    "davis2017-unsup": "left out",
+    "davis2017-unsup-compat": "left out",
+}
+"""What 255 means in a ground truth of objects, where it is no object: Davis.read and the Scorer see to it."""
 
 
 def unscored(measures: Iterable[Measure], length: int) -> set[int]:

@@ -39,6 +39,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vipbench.errors import UserError
 from vipbench.metrics.measure import Measure, MeasureWarning, Pair, Row, Rows, Value, Vector, Weights
 
 Mask = NDArray[np.bool_]
@@ -87,6 +88,7 @@ class Series(Measure):
     objects: Literal["foreground", "first-frame"] = "foreground"
     layer: ClassVar[str] = "object"
     keys: ClassVar[tuple[str, ...]] = (*STATISTICS, "frame")
+    of_videos: ClassVar[tuple[str, ...]] = ("decay",)
     statistics: ClassVar[Statistics] = STATISTICS
 
     def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
@@ -109,6 +111,8 @@ class Series(Measure):
     def rows(self, pair: Pair) -> tuple[Row, ...]:
         """(object, position, frame, value) of each object."""
         objects = (FOREGROUND,) if self.objects == "foreground" else self.numbered(pair)
+        if self.objects == "first-frame":
+            _demand_known(pair)
         values = self.values(pair, objects) if objects else []
         return tuple((obj, pair.position, pair.frame, v) for obj, v in zip(objects, values, strict=True))
 
@@ -143,10 +147,24 @@ class Series(Measure):
 
     def resample(self, state: Rows, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
         """As Measure.resample: the weighted means of the objects' statistics."""
-        tables = [np.array(self.table(self.series(state, video))).reshape(-1, 3) for video in videos]
+        tables = [
+            np.array(self.table(self.series(state, v))).reshape(-1, len(self.statistics)) for v in videos
+        ]
         sums, count = np.array([t.sum(axis=0) for t in tables]), weights @ [len(t) for t in tables]
+        undefined = (weights > 0) @ np.isnan(sums)  # NaN of a video that is not drawn is nobody's
         with np.errstate(invalid="ignore"):
-            return {key: (weights @ sums[:, k]) / count for k, key in enumerate(self.statistics)}
+            means = np.where(undefined, np.nan, weights @ np.nan_to_num(sums) / count[:, np.newaxis])
+        return {key: means[:, k] for k, key in enumerate(self.statistics)}
+
+
+def _demand_known(pair: Pair) -> None:
+    """UserError for a prediction with an id above those of the first frame, which the challenge refuses."""
+    highest, found = max(pair.objects, default=0), pair.maps("object")[1].present[-1]
+    if found > highest:
+        raise UserError(
+            f"{pair.video}, frame {pair.frame}: predicted id {found}, expected the ids of the first frame, "
+            f"at most {highest}. Number the objects as it does; 0 and 255 are no objects"
+        )
 
 
 def _vector(rows: list[Row]) -> Vector:

@@ -63,6 +63,59 @@ def test_no_damage_gives_other_ids(data: st.DataObject) -> None:
     assert found is None or (not cut and found.tolist() == ids.tolist())
 
 
+def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    found, at = [], 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4])
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        at += length + 12
+    return found
+
+
+def joined(parts: list[tuple[bytes, bytes]]) -> bytes:
+    """A PNG of these chunks, each with its right checksum."""
+    body = [len(c).to_bytes(4) + k + c + zlib.crc32(k + c).to_bytes(4) for k, c in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+@given(st.data())
+def test_no_structure_gives_other_ids_than_pillow(data: st.DataObject) -> None:
+    """Chunks doubled, dropped, split, exchanged, of other kinds and contents, all with right checksums."""
+    ids = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    whole = png(ids, Kind(palette=data.draw(st.booleans()), transparent=data.draw(st.booleans())))
+    parts = chunks(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(parts) - 1))
+        kind, content = parts[at]
+        change = data.draw(st.sampled_from(["double", "drop", "split", "swap", "kind", "byte"]))
+        if change == "double":
+            parts.insert(data.draw(st.integers(0, len(parts))), parts[at])
+        elif change == "drop" and len(parts) > 1:
+            del parts[at]
+        elif change == "split":
+            cut = data.draw(st.integers(0, len(content)))
+            parts[at : at + 1] = [(kind, content[:cut]), (kind, content[cut:])]
+        elif change == "swap":
+            other = data.draw(st.integers(0, len(parts) - 1))
+            parts[at], parts[other] = parts[other], parts[at]
+        elif change == "kind":
+            parts[at] = data.draw(st.sampled_from([b"tEXt", b"fdAT", b"acTL", b"iCCP", b"tIME"])), content
+        elif content:
+            place = data.draw(st.integers(0, len(content) - 1))
+            byte = bytes([data.draw(st.integers(0, 255))])
+            parts[at] = kind, content[:place] + byte + content[place + 1 :]
+    found = decode(joined(parts))
+    if found is not None:
+        assert found.tolist() == np.asarray(Image.open(BytesIO(joined(parts)))).tolist()
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 2**32 - 1, 2**15])
+def test_a_header_that_lies_allocates_nothing(size: int) -> None:
+    parts = chunks(png(np.zeros((4, 4), np.uint8), Kind(palette=True)))
+    header = size.to_bytes(4) * 2 + parts[0][1][8:]
+    assert decode(joined([(b"IHDR", header), *parts[1:]])) is None
+
+
 def test_more_pixels_than_the_header_says_are_none() -> None:
     ids = np.zeros((4, 4), np.uint8)
     whole = png(ids, Kind())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
+import linecache
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,10 +26,22 @@ from vipbench.pixels import write_ids
 from vipbench.records import Record
 from vipbench.runner import run
 from vipbench.runstate import hash_files
-from vipbench.scorer import score
+from vipbench.scorer import file_name, score
 from vipbench.specs import DatasetSpec, MethodSpec
 from vipbench.wanted import protocols
 
+PLUGIN = """
+from dataclasses import dataclass
+from vipbench.metrics.series import Series
+
+
+@dataclass(frozen=True)
+class Constant(Series):
+    name = "Constant"
+
+    def values(self, pair, objects):
+        return [{} for _ in objects]
+"""
 J = "J.{}(frames=inner,objects=foreground)"
 F = "F.{}(frames=inner,objects=foreground,tolerance=0.008)"
 
@@ -224,8 +239,9 @@ def test_a_version_without_protocol_is_named(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("davis2018", r"unknown protocol 'davis2018'. Known: davis2016, .*; or a measure, as F\("),
+        ("davis2018", r"unknown protocol 'davis2018'\. Did you mean davis2016\? Known: .*; or a measure, as F\("),
         ("G(tolerance=1)", "unknown measure 'G'"),
+        ("davis2017-semi", "not for davis 2016 480p, which davis2016 scores"),
         ("vip-paper", "looks at the layer 'category', expected one of davis: object"),
     ],
 )
@@ -235,13 +251,45 @@ def test_what_is_asked_for_must_fit(davis_root: Path, davis_preds: Path, asked: 
 
 
 def test_protocols_and_measures_on_demand(davis_root: Path, davis_preds: Path) -> None:
-    asked = ("davis2017-semi-compat", "F(tolerance=0.15)", "F(tolerance=3)")
+    asked = ("davis2016", "F(tolerance=0.15)", "F(tolerance=3)", "J")
     record = score(davis_preds, DatasetSpec.of("davis", davis_root), "val", asked=asked)
-    assert list(record.protocols) == ["davis2017-semi-compat", "asked"]
+    assert list(record.protocols) == ["davis2016", "asked"]
     label = "F.mean(frames=inner,objects=foreground,tolerance={})"
     pixels, share = (record.value(label.format(t)) for t in (3.0, 0.15))  # of the diagonal of 12x16, 20
     assert pixels == share
-    assert record.value("J_compat.mean(frames=inner,objects=first-frame)") is not None
+    assert file_name(record, DatasetSpec.of("davis", davis_root), None, asked[:2]) == (
+        "copy-first.davis.val.davis2016.F_tolerance=0.15.json"
+    )
+
+
+def test_a_changed_plug_in_is_measured_anew(davis_root: Path, davis_preds: Path, tmp_path: Path) -> None:
+    """Its code is part of what names a state in the cache."""
+    plugin, work = tmp_path / "plugin.py", []
+    for body in ("1.0", "0.5"):
+        plugin.write_text(PLUGIN.format(body))
+        linecache.clearcache()
+        sys.modules.pop("plugin", None)
+        spec = importlib.util.spec_from_file_location("plugin", plugin)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["plugin"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        states._hash.cache_clear()
+        data = DatasetSpec.of("davis", davis_root)
+        scoring = states.VideoWork(data, davis_preds, (module.Constant(),), tmp_path / "cache")
+        work.append(scoring(data.open().videos("val")[0]).states)
+    assert work[0] != work[1]
+
+
+def test_a_failing_plug_in_is_named(davis_root: Path, davis_preds: Path) -> None:
+    class Failing(Dice):
+        def values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
+            return [1 / 0]
+
+    data = DatasetSpec.of("davis", davis_root)
+    scoring = states.VideoWork(data, davis_preds, (Failing(),), None)
+    with pytest.raises(UserError, match=r"ant, frame 00001: the measure Dice\(.*ZeroDivisionError"):
+        scoring(next(video for video in data.open().videos("val") if video.id == "ant"))
 
 
 def test_published_figures_of_davis_2016(cli: Cli, test_data: Path, tmp_path: Path) -> None:

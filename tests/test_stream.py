@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import Cli
 
 from vipbench.arrays import as_ids
 from vipbench.errors import UserError
 from vipbench.folders import DavisFolder, VipFolder
+from vipbench.metrics.measure import MeasureWarning
 from vipbench.records import Score
 from vipbench.scorer import score
 from vipbench.specs import DatasetSpec
@@ -51,18 +53,77 @@ def test_no_prediction_is_an_empty_one() -> None:
     assert by_name(scorer.scores())[MEAN, "all"] == (0.5, 1)
 
 
-def test_layers_by_name() -> None:
-    scorer = Scorer("vip-paper")
-    ids = {"category": [[0, 3], [0, 3]], "human": [[0, 1], [0, 1]], "part": [[0, 1], [0, 1]]}
-    scorer.add(("v", "a"), ids, ids)
-    found = {
-        score.measure.partition("(")[0]: score.value for score in scorer.scores() if score.scope == "all"
-    }
-    assert (found["mIoU"], found["APr@0.5"]) == (1.0, 1.0)
+@pytest.mark.filterwarnings("ignore::vipbench.metrics.measure.MeasureWarning")
+def test_parts_have_the_class_and_the_person_of_most_of_their_pixels() -> None:
+    """Two persons, hair and shirt; the prediction takes the hair of the second for a hat."""
+    category, human = np.array([[2, 2, 5, 5], [2, 2, 5, 5]]), np.array([[1, 1, 1, 1], [2, 2, 2, 2]])
+    part = np.array([[1, 1, 2, 2], [3, 3, 4, 4]])
+    found = category.copy()
+    found[1, :2] = 1
+    scorer = Scorer("cihp")
+    truth = {"category": category, "human": human, "part": part}
+    scorer.add(("v", "a"), truth, truth | {"category": found})
+    values = {s.measure.partition("(")[0]: s.value for s in scorer.scores() if s.scope == "all"}
+    assert values["APr_vol@0.5"] == pytest.approx(1.5 / 19)  # half of the hair, all of the shirts
+    assert values["PCP@0.4"] == 0.75  # the second: background and shirts 1, hair and hat 0, .5 on the whole
+    assert values["PCP@0.5"] == 0.5
+    with pytest.raises(UserError, match="part without category and human"):
+        Scorer("cihp").add(("v", "a"), {"part": part}, None)
+
+
+def test_255_is_what_the_protocol_says() -> None:
+    """Of 4 pixels, 2 of the object and one 255; the prediction has 3 of the object."""
+    gt, pred = [[1, 1, 255, 0]], [[1, 1, 1, 0]]
+    found = {}
+    for protocol in ("davis2016", "davis2017-semi", "davis2017-unsup"):
+        scorer = Scorer(protocol)
+        for name in "abc":
+            scorer.add(("v", name), gt, pred)
+        found[protocol] = scorer.scores()[0].value
+    assert found == {"davis2016": 1.0, "davis2017-semi": 2 / 3, "davis2017-unsup": 1.0}
+    with pytest.raises(
+        UserError, match="255 in the ground truth is background in davis2017-semi, left out in"
+    ):
+        Scorer(["davis2017-semi", "davis2017-unsup"])
+
+
+def test_a_refused_frame_can_be_added_again() -> None:
+    scorer = Scorer("davis2017-semi")
+    mask = np.eye(4, dtype=np.uint8)
+    scorer.add(("v", "a"), mask, mask)
+    for name in "bcd":
+        with pytest.raises(UserError, match="predicted id 2, expected the ids of the first frame, at most 1"):
+            scorer.add(("v", name), mask, mask * 2)
+        scorer.add(("v", name), mask, mask)
+    assert by_name(scorer.scores())["J.mean(frames=inner,objects=first-frame)", "all"] == (1.0, 1)
+
+
+def test_a_record_of_arrays_is_compared_as_any_other(tmp_path: Path, cli: Cli) -> None:
+    mask = np.eye(4, dtype=bool)
+    for method, pred in (("right", mask), ("empty", None)):
+        scorer = Scorer("davis2016")
+        for video in "uvw":
+            for name in "abc":
+                scorer.add((video, name), mask, pred)
+        scorer.record(method, "mine").save(tmp_path / f"{method}.json")
+    result = cli("compare", tmp_path / "right.json", tmp_path / "empty.json", "--measure", "J.mean")
+    assert result.exit_code == 0, result.stderr
+    assert "+1.0000" in result.stdout
+
+
+def test_what_is_left_out_is_said() -> None:
+    scorer = Scorer("J()")
+    for video, names in (("short", "ab"), ("long", "abc")):
+        for name in names:
+            scorer.add((video, name), [[1]], [[1]])
+    with pytest.warns(MeasureWarning, match="short: no object in a scored frame"):
+        scorer.scores()
 
 
 def test_of_no_frame_there_is_no_number() -> None:
     assert all(np.isnan(score.value) for score in Scorer("J()").scores())
+    with pytest.raises(UserError, match="expected a Frame or"):
+        Scorer("J()").add("a", [[1]], [[1]])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +140,8 @@ def test_of_no_frame_there_is_no_number() -> None:
         (("v", "b"), [[1, 0]], [1, 0], r"shape \[2\], expected \[H, W\]"),
         (("v", "b"), [[1, 0]], [[1, 0], [1]], "not an array"),
         (("u", "b"), [[1, 0]], [[1, 0]], "u, frame b: this video has ended"),
+        (("v", "a"), [[1, 0]], [[1, 0]], "v, frame a: this frame was added before"),
+        (("v", "b"), np.zeros((0, 4), int), np.zeros((0, 4), int), "v, frame b, ground truth: no pixel"),
     ],
 )
 def test_what_is_wrong_is_said(frame: tuple[str, str], gt: object, pred: object, said: str) -> None:
@@ -89,10 +152,9 @@ def test_what_is_wrong_is_said(frame: tuple[str, str], gt: object, pred: object,
         scorer.add(frame, gt, pred)
 
 
-def test_one_array_for_many_layers_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"one array for the layers category, human, part\. Pass \{layer: ids\}"
-    ):
+def test_layers_that_are_lacking_are_named() -> None:
+    said = r"no layer 'human'\. Pass category, human, part, as \{name: ids\} or as a Parsing"
+    with pytest.raises(UserError, match=said):
         Scorer("vip-paper").add(("v", "a"), [[1]], [[1]])
 
 

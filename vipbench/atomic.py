@@ -22,8 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, on the disk when this returns."""
-    write_bytes(path, text.encode())
+    """Write UTF-8 text, on the disk when this returns; bytes of names that are none as "\\udcff"."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

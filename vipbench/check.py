@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vipbench.errors import Problem, gathered
+from vipbench.errors import Problem, ProblemError, gathered
 from vipbench.folders import Folder
 from vipbench.folders.base import MOST_OBJECTS, files_in, some
 from vipbench.instances import strangers
@@ -57,6 +57,9 @@ def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> l
     if set(folder.layers) != set(dataset.layers):
         got = f"a folder of another data set, in the layout {folder.name}"
         return [Problem(f"{folder.root}", f"predictions for {dataset.name} ({dataset.layout})", got, mend)]
+    if getattr(folder, "sparse", False) and not folder.videos():
+        mend = "Every frame scores as empty; see whether this is the right file"
+        return [Problem(f"{folder.root}", "results", "none", mend, warning=True)]
     if not known.intersection(folder.videos()):
         expected = f"videos of {dataset.name} {split} ({some(sorted(known))})"
         got = f"a folder of another data set or split, with {some(folder.videos())}"
@@ -131,7 +134,10 @@ def classes_of(dataset: Dataset, video: Video) -> int:
 
 
 def _size(dataset: Dataset, frame: Frame) -> tuple[int, int]:
-    """(height, width) of a frame: its image's, or its ground truth's where there is no image."""
-    if frame.image.is_file():
+    """(height, width) of a frame: its ground truth's, or its image's where that is not public."""
+    try:
+        return dataset.read(frame).size
+    except ProblemError:
+        if not frame.image.is_file():
+            raise
         return probe(frame.image)[1]
-    return dataset.read(frame).size

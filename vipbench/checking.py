@@ -9,9 +9,10 @@ from typing import Any
 
 from vipbench.check import check
 from vipbench.errors import Problem
-from vipbench.metrics.protocols import PROTOCOLS, unscored
+from vipbench.metrics.protocols import unscored
 from vipbench.parallel import each
 from vipbench.specs import DatasetSpec, select
+from vipbench.wanted import protocols
 from vipbench.work import FolderWork
 
 MOST_SHARES = 16
@@ -25,12 +26,14 @@ def check_folder(
     jobs: int = 1,
     strict_frames: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    asked: tuple[str, ...] = (),
 ) -> list[Problem]:
     """The problems of the prediction folder `root`, errors first, then by path; the same for any `jobs`.
 
-    See vipbench.check for what counts as what. Frames that no protocol of the data set scores may be missing.
+    See vipbench.check for what counts as what. Frames may be missing that no protocol scores, of the data set
+    or of those asked for.
     """
-    work = _Work(data, root, split, strict_frames)
+    work = _Work(data, root, split, strict_frames, asked)
     ids = tuple(video.id for video in select(work.dataset, split, sequences))
     shares = [ids[start::MOST_SHARES] for start in range(min(MOST_SHARES, len(ids)))]
     if len(shares) < 2:
@@ -54,13 +57,16 @@ class _Work(FolderWork):
 
     split: str
     strict_frames: bool
+    asked: tuple[str, ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Work, (self.data, self.root, self.split, self.strict_frames)
+        return _Work, (self.data, self.root, self.split, self.strict_frames, self.asked)
 
     def __call__(self, sequences: tuple[str, ...] | None) -> list[Problem]:
         return check(self.folder, self.dataset, self.split, sequences, self.strict_frames, self._unscored)
 
     def _unscored(self, length: int) -> set[int]:
-        measures = [measure for protocol in self.dataset.protocols for measure in PROTOCOLS[protocol]]
-        return unscored(measures, length) if measures else set()
+        if not self.dataset.protocols:
+            return set()
+        known = protocols(self.dataset, self.asked).values()
+        return unscored((measure for measures in known for measure in measures), length)

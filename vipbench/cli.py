@@ -61,6 +61,7 @@ def run(
 @given.selection
 @given.jobs
 @given.strict_frames
+@given.protocol
 @given.as_json
 def check(
     folder: Path,
@@ -69,6 +70,7 @@ def check(
     sequences: tuple[str, ...] | None,
     jobs: int,
     strict_frames: bool,
+    asked: tuple[str, ...],
     fmt: str,
 ) -> None:
     """List everything that is wrong with a prediction folder; exit with 1 if anything is an error."""
@@ -77,7 +79,7 @@ def check(
 
     layout = open_folder(folder, data.open().layers).name
     with console.progress(f"check {folder}") as tick:
-        problems = check_folder(folder, data, split, sequences, jobs, strict_frames, tick)
+        problems = check_folder(folder, data, split, sequences, jobs, strict_frames, tick, asked)
     console.problems(fmt, f"{folder} (layout {layout})", problems)
 
 
@@ -98,13 +100,7 @@ def check(
     help="Measure every video anew, not from $XDG_CACHE_HOME/vipbench (default ~/.cache/vipbench).",
 )
 @click.option("--method", help="Its name in the Record. Default: what `run` noted, else the folder's name.")
-@click.option(
-    "--protocol",
-    "asked",
-    metavar="NAME",
-    multiple=True,
-    help="This one, or a measure such as 'F(tolerance=0.004)', in place of the data set's protocols.",
-)
+@given.protocol
 @given.as_json
 def score(
     folder: Path,

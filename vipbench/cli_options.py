@@ -102,6 +102,13 @@ jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=Tr
 strict_frames = click.option(
     "--strict-frames", is_flag=True, help="Missing and extra frames are errors, not warnings."
 )
+protocol = click.option(
+    "--protocol",
+    "asked",
+    metavar="NAME",
+    multiple=True,
+    help="This one, or a measure such as 'F(tolerance=0.004)', in place of the data set's protocols.",
+)
 split = click.option("--split", help="Default: the data set's first split.")
 sequences = click.option("--sequences", metavar="A,B", callback=names, help="Only these videos.")
 root_options = (

@@ -28,10 +28,11 @@ class Entry:
 
 
 def read(paths: Sequence[Path]) -> list[Entry]:
-    """The Records with their states.
+    """The Records with their states; of a folder, all that are in it.
 
     Raises UserError for one that cannot be read, lacks its states, is given twice or is of other data.
     """
+    paths = [file for path in paths for file in (_in(path) if path.is_dir() else [path])]
     records = [load(path) for path in paths]
     found = [
         Entry(name, path, record, load_states(path))
@@ -39,6 +40,13 @@ def read(paths: Sequence[Path]) -> list[Entry]:
     ]
     for entry in found:
         _demand_same_data(found[0], entry)
+    return found
+
+
+def _in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    if not found:
+        raise UserError(f"{folder}: no Record in it. `vipbench score` writes them, to records/ by default")
     return found
 
 

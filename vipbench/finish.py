@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from vipbench.errors import UserError
-from vipbench.metrics.measure import KINDS, Measure, MeasureWarning, Value, label, merged
+from vipbench.metrics.measure import TAGS, Measure, MeasureWarning, Value, label, merged
 from vipbench.records import Score
 from vipbench.types import Video
 from vipbench.wanted import Protocols
@@ -58,24 +58,23 @@ def _finished(measure: Measure, states: dict[str, Any]) -> list[Value]:
 
 def _groups(measure: Measure, text: str, results: Sequence[States], videos: Sequence[Video]) -> list[Score]:
     """The numbers over the videos, or the frames, that share a tag."""
-    tagged: dict[str, dict[str, Any]] = {}
+    whole: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for video, result in zip(videos, results, strict=True):
         for tag in video.tags:
-            tagged.setdefault(tag, {})[video.id] = result.states[text]
+            whole.setdefault(tag, {})[video.id] = result.states[text]
         for tag, states in result.groups.items():
-            tagged.setdefault(tag, {})[video.id] = states[text]
-    scores = []
-    for tag, states in sorted(tagged.items()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MeasureWarning)
-            found = _finished(measure, states)
-        scores += [
-            Score(label(measure, v.key), _known(tag), float(v.value), v.n) for v in found if v.scope == "all"
-        ]
-    return scores
+            parts.setdefault(tag, {})[video.id] = states[text]
+    scores = [_group(measure, tag, states, ()) for tag, states in sorted(whole.items())]
+    scores += [_group(measure, tag, states, measure.of_videos) for tag, states in sorted(parts.items())]
+    return [score for group in scores for score in group]
 
 
-def _known(tag: str) -> str:
-    if tag.partition(":")[0] not in KINDS:
-        raise UserError(f"tag {tag!r} of the data set: expected <kind>:<name>, of a kind {', '.join(KINDS)}")
-    return tag
+def _group(measure: Measure, tag: str, states: dict[str, Any], without: tuple[str, ...]) -> list[Score]:
+    """The numbers of a group, but for the keys that it cannot have."""
+    if tag.partition(":")[0] not in TAGS:
+        raise UserError(f"tag {tag!r} of the data set: expected <kind>:<name>, of a kind {', '.join(TAGS)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MeasureWarning)
+        found = [v for v in _finished(measure, states) if v.scope == "all" and v.key not in without]
+    return [Score(label(measure, v.key), tag, float(v.value), v.n) for v in found]

@@ -25,7 +25,10 @@ def truth(where: str, row: Row, size: Size) -> Instance:
     if box is None and made is None:
         raise ProblemError(where, 'a "segmentation" or a "bbox"', "neither", "Write one, or both")
     crowd = bool(row.get("iscrowd", 0))
-    return Instance(int(row.get("id", 0)), row["category_id"], 1.0, area, crowd, box, made)
+    number = row.get("id", 0)
+    if not isinstance(number, int):
+        raise ProblemError(where, 'a whole number as "id"', f"{number!r}", "Number the annotations")
+    return Instance(number, row["category_id"], 1.0, area, crowd, box, made)
 
 
 def detection(where: str, number: int, row: Row) -> tuple[Instance, Size | None]:
@@ -34,7 +37,7 @@ def detection(where: str, number: int, row: Row) -> tuple[Instance, Size | None]
     if not _is_number(score):
         got = "none" if score is None else repr(score)
         raise ProblemError(where, "a finite score", got, 'Write "score" as a number')
-    if not isinstance(category, int):
+    if not isinstance(category, int) or isinstance(category, bool):
         raise ProblemError(where, "a category_id", f"{category!r}", "Write the id that the data set gives it")
     box, mask = _box(where, row), row.get("segmentation")
     if not mask:

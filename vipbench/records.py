@@ -149,7 +149,7 @@ class Record:
         if self.states:
             body = {"schema": STATES_SCHEMA, "of": self.content, "states": self.states}
             text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-            write_bytes(states_path(path), gzip.compress(text.encode(), mtime=0))
+            write_bytes(states_path(path), gzip.compress(text.encode(errors="backslashreplace"), mtime=0))
         write_text(path, self.to_json())
 
 
@@ -158,16 +158,18 @@ def states_path(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('.json')}.states.json.gz")
 
 
-def load(path: Path) -> Record:
+def load(path: str | Path) -> Record:
     """Read a Record. Raises UserError for a missing, damaged or foreign file."""
+    path = Path(path)
+    if path.name.endswith(".states.json.gz"):
+        raise UserError(f"{path}: what stands beside a Record. Pass the Record, {path.name[:-15]}.json")
     try:
         return replace(Record.from_json(path.read_text(encoding="utf-8")), path=path)
     except OSError as error:
         raise UserError(f"{path}: cannot read the record ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not a {SCHEMA} file ({type(error).__name__}: {error}). Score it again"
-        ) from None
+        lack = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: not a {SCHEMA} file ({lack}). Score it again") from None
 
 
 def load_states(path: Path) -> States:

@@ -13,9 +13,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from vipbench.errors import UserError
 from vipbench.native import native
 
 MOST_PIXELS = 1 << 30
+MOST_PAIRS = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +54,13 @@ class Runs:
     def joint(self, other: Runs) -> NDArray[np.int64]:
         """How many pixels are of each pair of ids, int64 [ids, other's ids]: the joint histogram of two maps.
 
-        Raises ValueError for maps of different sizes.
+        Raises ValueError for maps of different sizes, UserError for far more ids than label maps have.
         """
         if self.size != other.size:
             raise ValueError(f"maps of different sizes: {self.size} and {other.size}")
+        if len(self.ids) * len(other.ids) > MOST_PAIRS:
+            got = f"{len(self.ids)} and {len(other.ids)} different ids in a frame"
+            raise UserError(f"{got}, far more than label maps have. Pass ids, not depths or noise")
         height, width = self.size
         if not native or not len(self.starts):
             return _joint(self, other)

@@ -8,6 +8,7 @@ bit, however the videos were distributed over processes.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -108,9 +109,15 @@ def _observe(work: VideoWork, videos: list[Video], jobs: int, progress: Progress
     return [scored[video.id] for video in videos]
 
 
-def file_name(record: Record, data: DatasetSpec, sequences: tuple[str, ...] | None) -> str:
-    """The Record's usual file name, <method>.<dataset>.<split>.json; for some of the videos another."""
+def file_name(
+    record: Record, data: DatasetSpec, sequences: tuple[str, ...] | None, asked: Sequence[str] = ()
+) -> str:
+    """The Record's usual file name, <method>.<dataset>.<split>.json.
+
+    For some of the videos, or for what was asked for in place of the data set's protocols, another.
+    """
     part = "" if sequences is None else f".{len(sequences)}-{_joined(sorted(sequences))[:8]}"
+    part += "".join(f".{re.sub('[^a-zA-Z0-9.=-]+', '_', text).strip('_')}" for text in asked)
     return f"{registry.label(record.method, record.options)}.{data.label}.{record.split}{part}.json"
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vipbench.errors import UserError
 from vipbench.metrics.measure import Measure, Pair, merged
 from vipbench.types import SegmentMap
 
@@ -17,9 +18,13 @@ class Seen:
         self.measures = measures
         self._frames: list[tuple[tuple[str, ...], list[Any]]] = []
 
-    def add(self, pair: Pair, tags: tuple[str, ...] = ()) -> None:
-        """Let every measure see a frame. Raises UserError for a prediction that cannot be scored."""
-        self._frames.append((tags, [measure.observe(pair) for measure in self.measures]))
+    def observe(self, pair: Pair) -> list[Any]:
+        """Each measure's state of a frame. Raises UserError where one cannot score it, or fails."""
+        return [_observed(measure, pair) for measure in self.measures]
+
+    def keep(self, observed: list[Any], tags: tuple[str, ...] = ()) -> None:
+        """Take in what was observed of a frame that has these tags."""
+        self._frames.append((tags, observed))
 
     def states(self) -> dict[str, Any]:
         """Each measure's state over all frames, as JSON by the measure's text."""
@@ -31,11 +36,24 @@ class Seen:
         return {tag: self._merged(seen for own, seen in self._frames if tag in own) for tag in tags}
 
     def _merged(self, frames: Iterable[list[Any]]) -> dict[str, Any]:
-        columns = zip(*frames, strict=True)
+        seen = list(frames)
         return {
-            str(measure): merged(measure, states).to_json()
-            for measure, states in zip(self.measures, columns, strict=False)
+            str(measure): merged(measure, [observed[k] for observed in seen]).to_json()
+            for k, measure in enumerate(self.measures)
         }
+
+
+def _observed(measure: Measure, pair: Pair) -> Any:
+    try:
+        return measure.observe(pair)
+    except UserError:
+        raise
+    except Exception as error:
+        if type(measure).__module__.startswith("vipbench."):
+            raise
+        where = f"{pair.video}, frame {pair.frame}"
+        said = f"{type(error).__name__}: {error}"
+        raise UserError(f"{where}: the measure {measure} fails ({said}). Mend it") from error
 
 
 class Content:

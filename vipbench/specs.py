@@ -69,13 +69,14 @@ class MethodSpec:
         """sha256 of the method's code (its package's files, weights included) and of its options' files."""
         factory = registry.load("methods", self.name)
         digest = hashlib.sha256()
-        for path in [*_source_files(factory), *map(Path, sorted(self.options.values()))]:
+        for path in [*source_files(factory), *map(Path, sorted(self.options.values()))]:
             if path.is_file():
                 digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
 
-def _source_files(factory: Callable[..., Any]) -> list[Path]:
+def source_files(factory: Callable[..., Any]) -> list[Path]:
+    """The files of a plug-in's code: its module's alone, or all of its package's."""
     file = Path(inspect.getfile(factory))
     if "." not in factory.__module__:
         return [file]

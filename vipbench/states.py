@@ -14,13 +14,15 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from vipbench import metrics
+import vipbench
+from vipbench import metrics, native
 from vipbench.atomic import write_text
 from vipbench.check import classes_of
 from vipbench.errors import Problem
 from vipbench.instances import strangers
 from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
 from vipbench.seen import Content, Seen
+from vipbench.specs import source_files
 from vipbench.types import Frame, Parsing, Video
 from vipbench.version import __version__
 from vipbench.work import FolderWork
@@ -61,7 +63,7 @@ class VideoWork(FolderWork):
     def __call__(self, video: Video) -> Scored:
         path = self.cache and self.cache / f"{self._key(video)}.json"
         earlier = _read(path) if path else None
-        if earlier is not None:
+        if earlier is not None and list(earlier.states) == [str(measure) for measure in self.measures]:
             now = self._observe(video, ())
             if now == replace(earlier, states={}, groups={}):
                 return earlier
@@ -76,7 +78,7 @@ class VideoWork(FolderWork):
         content, seen, problems = Content(), Seen(measures), list[Problem]()
         for frame, pair in self._pairs(video, problems):
             content.add(pair)
-            seen.add(pair, frame.tags)
+            seen.keep(seen.observe(pair), frame.tags)
         if any(not problem.warning for problem in problems):
             return Scored(video.id, problems=tuple(problems))
         return Scored(video.id, *content.hashes, seen.states(), seen.groups(), tuple(problems))
@@ -112,7 +114,7 @@ class VideoWork(FolderWork):
         data = [self.data.name, str(self.data.root.resolve()), self.data.options, self.dataset.version]
         tags = [frame.tags for frame in video.annotated]
         known = [str(measure) for measure in self.measures]
-        parts = [_code(), data, str(self.root.resolve()), video.split, video.id, tags, known]
+        parts = [_code(self.measures), data, str(self.root.resolve()), video.split, video.id, tags, known]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -124,10 +126,17 @@ def _read(path: Path) -> Scored | None:
         return None
 
 
+def _code(measures: tuple[Measure, ...]) -> str:
+    """sha256 over the code that makes states, plug-ins included, so that none outlives a change of it."""
+    core = [Path(path) for package in (vipbench, metrics, native) for path in package.__path__]
+    own = {path for folder in core for path in folder.iterdir() if path.is_file()}
+    added = {path for measure in measures for path in source_files(type(measure))}
+    return _hash(tuple(sorted({*own, *added})))
+
+
 @cache
-def _code() -> str:
-    """sha256 over the code that makes states, so that none outlives a change of it."""
+def _hash(files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(__version__.encode())
-    for path in sorted(Path(metrics.__path__[0]).glob("*.py")):
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -170,9 +170,10 @@ class Parsing:
 def is_name(text: str) -> bool:
     """Whether a video or a frame may be called so: one visible component of a path on any system.
 
-    Folders and files are written, and replaced, under these names.
+    Folders and files are written, and replaced, under these names; and numbers are told apart by them, in
+    which "all", "#" and ":" have a meaning of their own.
     """
-    return bool(text) and not text.startswith(".") and not set(text) & set("/\\\0")
+    return bool(text) and text != "all" and not text.startswith(".") and not set(text) & set("/\\\0#:")
 
 
 @dataclass(frozen=True, slots=True)

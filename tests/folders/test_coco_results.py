@@ -15,6 +15,7 @@ from tiny import Cli, fails
 
 from vipbench.errors import UserError
 from vipbench.folders import CocoResults, open_folder
+from vipbench.records import load
 from vipbench.types import Parsing
 
 KEYS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -134,7 +135,6 @@ def test_files_of_another_kind(cli: Cli, root: Path, tmp_path: Path) -> None:
     for content, said in [
         ({"a": 1}, "expected a JSON list of objects with image_id"),
         ([1], "expected a JSON list"),
-        ([], "expected videos of coco val"),
         ([{"image_id": 77} | results()[0] | {"image_id": 77}], "expected videos of coco val (10, 2, 9)"),
     ]:
         file = write(tmp_path / "r.json", content)
@@ -144,6 +144,15 @@ def test_files_of_another_kind(cli: Cli, root: Path, tmp_path: Path) -> None:
             assert said in result.output
     fails(cli, "score", tmp_path / "no.json", *given, says=("expected a JSON file",))
     fails(cli, "score", tmp_path / "none.json", *given, says=("no such",))
+
+
+def test_no_result_at_all_scores_as_nothing_found(cli: Cli, root: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "r.json", [])
+    result = cli("check", file, "--dataset", "coco", "--data", root)
+    assert (result.exit_code, "expected results, got none" in result.stdout) == (0, True)
+    result = cli("score", file, "--dataset", "coco", "--data", root, "--out", tmp_path / "record.json")
+    assert result.exit_code == 0, result.stderr
+    assert load(tmp_path / "record.json").value("COCO.AP(kind=segm)") == 0.0
 
 
 def test_unknown_images_and_too_many_detections_are_warnings(cli: Cli, root: Path, tmp_path: Path) -> None:

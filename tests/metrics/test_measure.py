@@ -57,7 +57,7 @@ def test_a_parameter_left_out_has_its_default() -> None:
         ("K.mean()", "unknown measure 'K'. Known: AP"),
         ("J.median()", "no number 'median'. Known: mean, recall, decay, frame"),
         ("APr@0.1()", "no number '0.1'. Known: 0.5, 0.55"),
-        ("J.mean(object=all)", "J has no such parameter"),
+        ("J.mean(object=all)", "J has no parameter 'object'. Known: frames, objects"),
         ("J.mean(objects=all)", "objects=all is not known, expected foreground or first-frame"),
     ],
 )

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairs import layer, number, numbers, observed, pair
 
+from vipbench.errors import UserError
 from vipbench.metrics.boundary import F
+from vipbench.metrics.davis2017 import JCompat
 from vipbench.metrics.measure import MeasureWarning, Pair
 from vipbench.metrics.protocols import PROTOCOLS, unscored
 from vipbench.metrics.region import J
@@ -110,12 +112,19 @@ def test_the_mean_is_over_sequences_not_frames() -> None:
 
 
 def test_the_mean_is_over_objects_of_2017() -> None:
-    gt, pred = layer([1, 1, 2, 2, 3]), layer([1, 1, 2, 0, 9])
+    gt, pred = layer([1, 1, 2, 2, 3]), layer([1, 1, 2, 0, 0])
     one = pair("object", gt, pred, objects=(1, 2))
     measure = J(objects="first-frame")
     assert numbers(measure, [one])["mean"] == 0.75  # the 3 came later: it is not scored
     assert numbers(measure, [one], "v#2")["mean"] == 0.5
     assert numbers(measure, [one], "v#2/f") == {"frame": 0.5}
+
+
+def test_an_id_that_the_first_frame_lacks_is_refused() -> None:
+    one = pair("object", layer([1, 2, 2]), layer([1, 2, 3]), objects=(1, 2))
+    for measure in (J(objects="first-frame"), JCompat(objects="first-frame")):
+        with pytest.raises(UserError, match=r"v, frame f: predicted id 3, .* at most 2"):
+            measure.observe(one)
 
 
 def test_a_sequence_too_short_is_left_out_and_said() -> None:

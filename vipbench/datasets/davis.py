@@ -106,6 +106,9 @@ class Davis:
         found = next((path for path in candidates if path.is_file()), None)
         if found is None:
             mend = "Unpack DAVIS here, or pass the folder that holds ImageSets and Annotations by --data"
+            other = 4033 - self.year
+            if (self.root / f"ImageSets/{other}").is_dir():
+                mend = f"This root has the year {other}: add --year {other}"
             raise ProblemError(candidates[0], f"the list of split {split!r}", "nothing: no such file", mend)
         return found
 

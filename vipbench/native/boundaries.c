@@ -88,9 +88,10 @@ PyObject *boundaries(PyObject *self, PyObject *args)
     int count, height, width;
     if (!PyArg_ParseTuple(args, "y*y*y*iii", &starts, &values, &groups, &count, &height, &width))
         return NULL;
-    Maps m = {starts.buf, values.buf, groups.buf, calloc(count + 1, sizeof(List))};
+    Maps m = {starts.buf, values.buf, groups.buf, count < 0 ? NULL : calloc(count + 1, sizeof(List))};
     PyObject *result = NULL;
-    int ok = m.points && starts.len && groups.len > 2 * (Py_ssize_t)highest(&values);
+    int ok = m.points && starts.len && starts.len == 2 * values.len && height > 0 && width > 0 &&
+             groups.len > 2 * (Py_ssize_t)highest(&values) && highest(&groups) <= (unsigned)count;
     Py_BEGIN_ALLOW_THREADS
     ok = ok && mark_all(&m, starts.len / 4, height, width);
     Py_END_ALLOW_THREADS

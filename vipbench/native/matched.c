@@ -117,7 +117,7 @@ static long count_near(const Py_buffer *points, const Py_buffer *others, int32_t
     int32_t *half = malloc((radius + 1) * sizeof *half);
     if (half && draw(&box, other, n, width, radius)) {
         for (int32_t away = 0, reach = radius; away <= radius; half[away++] = reach)
-            while (reach * reach + away * away > radius * radius)
+            while ((int64_t)reach * reach + (int64_t)away * away > (int64_t)radius * radius)
                 reach--;
         Place place = {at[first] / width, at[first] - at[first] % width, width};
         count = 0;
@@ -139,7 +139,7 @@ PyObject *matched(PyObject *self, PyObject *args)
         return NULL;
     long count;
     Py_BEGIN_ALLOW_THREADS
-    count = others.len ? count_near(&points, &others, radius, width) : 0;
+    count = others.len && radius >= 0 && width > 0 ? count_near(&points, &others, radius, width) : 0;
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&points);
     PyBuffer_Release(&others);

@@ -55,7 +55,8 @@ PyObject *runs(PyObject *self, PyObject *args)
     uint8_t *seen = calloc(1, IDS);
     uint16_t *values = NULL;
     PyObject *result = NULL;
-    int ok = seen && (itemsize == 1 || itemsize == 2) && ids.len == height * width * itemsize;
+    int ok = seen && (itemsize == 1 || itemsize == 2) && height > 0 && width > 0 &&
+             ids.len / itemsize / width == height && ids.len % (itemsize * width) == 0 && height <= INT32_MAX / width;
     Py_BEGIN_ALLOW_THREADS
     ok = ok && find_runs(ids.buf, itemsize, height, width, &starts, seen);
     Py_END_ALLOW_THREADS
@@ -115,7 +116,8 @@ PyObject *joint(PyObject *self, PyObject *args)
         return NULL;
     uint16_t *rank = malloc(2 * IDS * sizeof *rank);
     PyObject *result = NULL;
-    if (rank && starts[0].len && starts[1].len) {
+    if (rank && starts[0].len && starts[1].len && starts[0].len == 2 * values[0].len &&
+        starts[1].len == 2 * values[1].len) {
         Py_ssize_t rows = ranks(&values[0], rank), columns = ranks(&values[1], rank + IDS);
         if ((result = PyBytes_FromStringAndSize(NULL, rows * columns * 8))) {
             int64_t *counts = (int64_t *)PyBytes_AsString(result);
