@@ -48,9 +48,9 @@ class Aten:
     """Method `aten`: every row of the paper's tables that is ATEN is an option of it.
 
     l: frames a segment. p: other key frames that encode a key; with p=0 there is no temporal unit. unit:
-    what encodes them. align: warp them to the key first. offset: where the video is cut, 0 as Algorithm 1,
-    below l, or `all` to parse the mean of the features of all l ways. border, half_flow: see GuidedNet.
-    The rest as `frame`.
+    what encodes them. align: warp them to the key first. offset: frames of the first segment that the video
+    lacks, 0 as Algorithm 1, or `all` to parse the mean features of all l ways to cut it (see `offsets`).
+    border: the warp's. half_flow: FlowNet-S sees images of half the resolution. The rest as `frame`.
     """
 
     name = "aten"

@@ -82,7 +82,7 @@ def _shipped(method: str, sizes: presets.Preset, lent: Lent) -> tuple[list[weigh
     if not found or len(found) < len(parts):
         raise UserError(
             f"no weights come with method {method}, preset {sizes.name}, task {sizes.task} yet: train them "
-            f"with `vipbench train --preset {sizes.name}` and pass -o weights=PATH"
+            "(`vipbench train --help` says what it trains) and pass -o weights=PATH"
         )
     names = " and ".join(name for name, _ in lent)
     return found, f"the weights of {names} that come with vipbench, not trained for {method}"

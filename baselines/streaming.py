@@ -61,7 +61,13 @@ def segments(
 
 
 def offsets(method: str, l: int, offset: Offset) -> list[int]:
-    """The offsets to cut a video at: the one asked for, or all l of them. Raises UserError."""
+    """The offsets to cut a video at: the one asked for, or all l of them. Raises UserError.
+
+    Where annotated frames are a multiple of l apart (VIP: 25, l = 5), one offset sees them all at one place
+    in their segments. What a method scores on average is the mean of the scores at each of the l offsets
+    (Deep Feature Flow's protocol for sparse labels). `all` is another thing: one answer from the mean
+    features of l segmentations, an ensemble that scores higher than its members.
+    """
     if l < 1:
         raise UserError(f"method {method}: l={l}, expected 1 or more frames a segment")
     if offset == "all":
@@ -88,9 +94,10 @@ def propagated(
     """
     for part in parts:
         annotated = [frame for frame in part.frames if frame.annotated]
-        key = key_of(part) if annotated else None
+        if not annotated:
+            continue
+        key = key_of(part)
         for frame in annotated:
-            assert key is not None
             yield key if frame is part.key else _follow(key, frame, net, device)
 
 
