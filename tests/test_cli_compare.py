@@ -115,7 +115,7 @@ def test_what_is_left_out_is_said(cli: Cli) -> None:
     [
         (("a.json", "none.json"), ("none.json: cannot read the record",)),
         (("a.json", "a.json"), ("a.json: given twice",)),
-        (("a.json", "b.states.json.gz"), ("b.states.json.gz: what stands beside a Record. Pass the Record, b.json",)),
+        (("a.json", "b.states.json.gz"), ("what stands beside a Record. Pass the Record, b.json",)),
         (("a.json", "--measure", "F.mean"), ("a.json: has no F.mean. It has J.mean(",)),
         (("a.json", "--measure", "J.mean(frames=some)"), ("frames=some",)),
         (("a.json", "--protocol", "vip"), ("has no protocol 'vip'", "made")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,15 @@ from made_data import make_davis, square
 from vipbench.breakdown import breakdown
 from vipbench.datasets.synth import SynthDavis, make
 from vipbench.datasets.synth_write import SPLITS, Split
-from vipbench.records import Record
+from vipbench.errors import UserError
+from vipbench.finish import finish
+from vipbench.metrics.proposals import JUnsup
+from vipbench.metrics.region import J
+from vipbench.records import Record, Score
 from vipbench.runner import run
 from vipbench.scorer import score
 from vipbench.specs import DatasetSpec, MethodSpec
+from vipbench.states import VideoWork
 
 
 def copied(data: DatasetSpec, split: str, out: Path) -> Record:
@@ -76,3 +82,22 @@ def test_occlusion_is_of_the_frames_of_a_level(monkeypatch: pytest.MonkeyPatch, 
     assert len(levels) > 1
     expected = {level: np.mean(values) for level, values in levels.items()}
     assert found(record, "occlusion", "J.mean") == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+def test_a_level_has_no_decay_and_no_matching_of_its_own(davis_root: Path, davis_preds: Path) -> None:
+    """What is of whole sequences is not of some of their frames; and tags are of known kinds alone."""
+    data = DatasetSpec.of("davis", davis_root)
+    known = {str(m): m for m in (J(), JUnsup())}
+    (video, *_) = data.open().videos("val")
+
+    def tagged(tag: str) -> list[Score]:
+        frames = tuple(replace(frame, tags=(tag,) if frame.index < 3 else ()) for frame in video.frames)
+        result = VideoWork(data, davis_preds, tuple(known.values()), None)(replace(video, frames=frames))
+        finished, _ = finish(known, [result], [replace(video, frames=frames)])
+        return [score for scores in finished.values() for score in scores if score.scope == tag]
+
+    names = [score.measure.partition("(")[0] for score in tagged("occlusion:heavy")]
+    assert names == ["J.mean", "J.recall"]
+    for tag in ("size:small", "class:hat", "weather:rain"):
+        with pytest.raises(UserError, match="expected <kind>:<name>, of a kind attribute, occlusion"):
+            tagged(tag)

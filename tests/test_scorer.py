@@ -239,7 +239,7 @@ def test_a_version_without_protocol_is_named(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("davis2018", r"unknown protocol 'davis2018'\. Did you mean davis2016\? Known: .*; or a measure, as F\("),
+        ("davis2018", r"protocol 'davis2018'\. Did you mean davis2016\? Known: .*; or a measure, as F\("),
         ("G(tolerance=1)", "unknown measure 'G'"),
         ("davis2017-semi", "not for davis 2016 480p, which davis2016 scores"),
         ("vip-paper", "looks at the layer 'category', expected one of davis: object"),

@@ -99,7 +99,11 @@ def check(
     is_flag=True,
     help="Measure every video anew, not from $XDG_CACHE_HOME/vipbench (default ~/.cache/vipbench).",
 )
-@click.option("--method", help="Its name in the Record. Default: what `run` noted, else the folder's name.")
+@click.option(
+    "--method",
+    callback=given.some_text,
+    help="Its name in the Record. Default: what `run` noted, else the folder's name.",
+)
 @given.protocol
 @given.as_json
 def score(
@@ -119,6 +123,7 @@ def score(
     from vipbench import scorer
 
     cache = None if no_cache else given.cache_folder()
+    given.writable(out or RECORDS / "any")
     with console.progress(f"score {folder}") as tick:
         record = scorer.score(folder, data, split, sequences, jobs, cache, method, strict_frames, tick, asked)
     out = out or RECORDS / scorer.file_name(record, data, sequences, asked)

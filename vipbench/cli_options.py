@@ -83,6 +83,20 @@ def new_file(_: click.Context, option: click.Parameter, value: Path | None) -> P
     return value
 
 
+def writable(path: Path) -> None:
+    """Raise UserError if a file cannot be written there, before the work that it is for."""
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise UserError(f"{path}: {above} is no folder that can be written to. Name another place by --out")
+
+
+def some_text(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """A text that is not empty. Raises UserError for one that is."""
+    if value is not None and not value.strip():
+        raise UserError(f"option {option.opts[0]}: is empty. Name it, or leave the option out")
+    return value
+
+
 def cache_folder() -> Path:
     """Where `score` keeps what it saw of single videos: $XDG_CACHE_HOME/vipbench, else ~/.cache/vipbench."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vipbench"

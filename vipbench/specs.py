@@ -108,7 +108,10 @@ def split_of(dataset: Dataset, split: str | None) -> str:
     if split is None:
         return dataset.splits[0]
     if split not in dataset.splits:
-        raise UserError(f"unknown split {split!r} of {dataset.name}. Known: {', '.join(dataset.splits)}")
+        like = nearest(split, dataset.splits)
+        raise UserError(
+            f"unknown split {split!r} of {dataset.name}.{like} Known: {', '.join(dataset.splits)}"
+        )
     return split
 
 

@@ -15,13 +15,22 @@ from person_cases import parsing
 
 from vipbench.metrics.accuracy import FrequencyWeightedIoU, MeanAccuracy, PixelAccuracy
 from vipbench.metrics.ap import APr, APrVol
+from vipbench.metrics.boundary import F
 from vipbench.metrics.boxes import APb
+from vipbench.metrics.davis2017 import FCompat, JCompat, JFCompat, JFUnsupCompat, JUnsupCompat
+from vipbench.metrics.jf import JF
 from vipbench.metrics.measure import Measure, Pair
 from vipbench.metrics.miou import MeanIoU
 from vipbench.metrics.person import PCP, APp
+from vipbench.metrics.proposals import FUnsup, JFUnsup, JUnsup
+from vipbench.metrics.region import J
 from vipbench.types import Parsing, SegmentMap
 
 VIDEOS = ("a", "b", "c")
+SERIES: list[Measure] = [
+    *(m(objects="first-frame") for m in (J, F, JF, JCompat, FCompat, JFCompat)),
+    *(m() for m in (J, JUnsup, FUnsup, JFUnsup, JUnsupCompat, JFUnsupCompat)),
+]
 MEASURES: list[Measure] = [
     *(
         m(frames=f)
@@ -156,3 +165,25 @@ def _renamed(one: Parsing, order: Callable[[Array], Array], step: int = 1) -> Pa
     (human, owners), (part, _) = layer(one.layer("human")), layer(one.layer("part"))
     rows = (dataclasses.replace(s, human=owners[s.human]) for s in part.segments)
     return dataclasses.replace(one, human=human, part=SegmentMap(part.ids, tuple(rows)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 6), min_size=3, max_size=3))
+def test_series_too_of_videos_of_any_length(seed: int, lengths: list[int]) -> None:
+    """Also where a video has no scored frame: NaN where it is drawn (-compat), else left out."""
+    rng = np.random.default_rng(seed)
+    frames = [
+        Pair(video, f"{t:05d}", t, t == n - 1, objects(rng), objects(rng), (1, 2))
+        for video, n in zip(VIDEOS, lengths, strict=True)
+        for t in range(n)
+    ]
+    weights = rng.integers(0, 3, (6, 3))
+    for measure in SERIES:
+        state = observed(measure, frames)
+        slow = Measure.resample(measure, state, VIDEOS, weights)
+        for key, values in measure.resample(state, VIDEOS, weights).items():
+            np.testing.assert_allclose(values, slow[key], rtol=0, atol=1e-12, err_msg=f"{measure} {key}")
+
+
+def objects(rng: np.random.Generator) -> Parsing:
+    return Parsing(object=SegmentMap.of(rng.integers(0, 3, (6, 7)).astype(np.uint8)))
