@@ -142,7 +142,7 @@ class Rows:
     @classmethod
     def from_json(cls, data: Any) -> Self:
         """The inverse of to_json."""
-        return cls({video: tuple(tuple(row) for row in rows) for video, rows in data.items()})
+        return cls({video: tuple(map(tuple, rows)) for video, rows in data.items()})
 
 
 def merged(measure: Measure, states: Sequence[Any]) -> Any:

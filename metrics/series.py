@@ -173,7 +173,7 @@ def _vector(rows: list[Row]) -> Vector:
 
 def _warn(state: Rows, videos: Sequence[str]) -> None:
     """Name the videos that no number is of; where that is all of them, say so once."""
-    without = [video for video in videos if not state.of(video)]
+    without = [video for video in videos if not state.videos.get(video)]
     why = "no object in a scored frame; left out"
     texts = [f"{video}: {why}" for video in without]
     if videos and len(without) == len(videos):

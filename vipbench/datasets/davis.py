@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -113,9 +114,8 @@ class Davis:
         return found
 
     def _names(self, sequence: str) -> list[str]:
-        labels = (self.annotations / sequence).glob("*.png")
-        images = (self.images / sequence).glob("*.jpg")
-        names = sorted({path.stem for path in (*labels, *images) if path.stem.isdecimal()})
+        found = {*_stems(self.annotations / sequence, ".png"), *_stems(self.images / sequence, ".jpg")}
+        names = sorted(name for name in found if name.isdecimal())
         if not names:
             mend = "Unpack DAVIS again, or pass its own root by --data"
             raise ProblemError(self.annotations / sequence, "frames of this listed sequence", "none", mend)
@@ -138,6 +138,12 @@ class Davis:
     def label(self, frame: Frame) -> Path:
         """The annotation of a frame."""
         return self.annotations.joinpath(frame.video, f"{frame.name}.png")
+
+
+def _stems(folder: Path, suffix: str) -> list[str]:
+    """The names in a folder that end so, without that; none if there is no such folder."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
 
 
 def _address(where: str, line: str) -> tuple[str, str]:
