@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, Self, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,8 +153,7 @@ def merged(measure: Measure, states: Sequence[Any]) -> Any:
     return states[0] if states else measure.empty()
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """One number. key: which of the measure's numbers. value: NaN where undefined.
 
     scope: "all", "<video>", "<video>#<object>", either with "/<frame>", or a group "<kind>:<name>" of KINDS.

@@ -108,7 +108,7 @@ def test_a_row_opens_to_its_provenance(tmp_path: Path) -> None:
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     record = made(HOSTILE, dataset=HOSTILE, split=HOSTILE, options={HOSTILE: HOSTILE})
-    scores = tuple(dataclasses.replace(s, measure=HOSTILE) for s in record.scores)
+    scores = tuple(s._replace(measure=HOSTILE) for s in record.scores)
     provenance = dataclasses.replace(
         record.provenance, command=HOSTILE, layout=HOSTILE, warnings=(HOSTILE,), git=HOSTILE, created=HOSTILE
     )
@@ -135,7 +135,7 @@ def test_no_request_leaves_the_page(tmp_path: Path) -> None:
 
 def test_unknown_is_a_dash_that_sorts_last(tmp_path: Path) -> None:
     record = made("aten")
-    scores = (dataclasses.replace(record.scores[0], value=math.nan), *record.scores[1:])
+    scores = (record.scores[0]._replace(value=math.nan), *record.scores[1:])
     unknown = dataclasses.replace(record, method="unknown", scores=scores)
     found = page(tmp_path, unknown, made("empty", value=0.0))
     assert found.of("unknown")[3] == "–"

@@ -217,7 +217,7 @@ def test_unknown_is_a_dash_and_never_zero() -> None:
             assert set(line.split()) == {"–"}
         assert {row["ours"] for row in json.loads(render([], number, "json"))} == {None}
     record = made("aten", fps=None)
-    undefined = dataclasses.replace(record.scores[0], value=math.nan)
+    undefined = record.scores[0]._replace(value=math.nan)
     damaged = dataclasses.replace(record, scores=(undefined, *record.scores[2:]))
     got = cells(render([damaged], 1, "csv"), "ATEN")
     assert (got["mIoU"]["ours"], got["APr .5"]["ours"], got["fps"]["ours"]) == ("", "", "")
