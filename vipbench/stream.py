@@ -106,16 +106,16 @@ class Scorer:
     def record(self, method: str, dataset: str, split: str = "") -> Record:
         """A Record of all frames so far: `save` it, then compare it or break it down as any other."""
         finished, results = self._finished(), self._results.values()
-        hashes = [_joined(f"{r.video} {r.hashes[side]}" for r in results) for side in range(2)]
         made = Provenance(
-            __version__,
-            provenance.git_commit(),
-            provenance.command(),
-            provenance.now(),
-            "",
-            *hashes,
-            provenance.device(),
-            "arrays",
+            version=__version__,
+            git=provenance.git_commit(),
+            command=provenance.command(),
+            created=provenance.now(),
+            dataset_version="",
+            dataset_hash=_joined(f"{r.video} {r.hashes[0]}" for r in results),
+            prediction_hash=_joined(f"{r.video} {r.hashes[1]}" for r in results),
+            device=provenance.device(),
+            layout="arrays",
         )
         scores = tuple(score for own in finished.values() for score in own)
         states = {text: {r.video: r.states[text] for r in results} for text in self.measures}
@@ -159,13 +159,14 @@ class Scorer:
 
     def _parsing(self, pixels: Pixels, where: str) -> Parsing:
         """The layers that are scored. Raises UserError where one is missing or is no map of ids."""
+        parsing: Parsing = pixels
         if not isinstance(pixels, Parsing):
             layers = pixels if isinstance(pixels, Mapping) else dict.fromkeys(self.layers[:1], pixels)
-            pixels = _from_arrays(
+            parsing = _from_arrays(
                 {name: as_ids(ids, f"{where}, {name}") for name, ids in layers.items()}, where
             )
-        lacking = [name for name in self.layers if getattr(pixels, name, None) is None]
-        if lacking or 0 in pixels.size:
+        lacking = [name for name in self.layers if getattr(parsing, name, None) is None]
+        if lacking or 0 in parsing.size:
             got = f"no layer {lacking[0]!r}" if lacking else "no pixel"
             raise UserError(
                 f"{where}: {got}. Pass {', '.join(self.layers)}, as {{name: ids}} or as a Parsing"
