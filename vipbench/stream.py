@@ -171,7 +171,7 @@ class Scorer:
             raise UserError(
                 f"{where}: {got}. Pass {', '.join(self.layers)}, as {{name: ids}} or as a Parsing"
             )
-        return pixels
+        return parsing
 
 
 WHITE = 255
