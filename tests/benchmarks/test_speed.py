@@ -2,7 +2,7 @@
 
 `make bench` runs it; a table at the end says what was measured: each in a process of its own, warm, nothing
 taken from our cache of states; "light install" is ours without its compiled kernels (VIPBENCH_NATIVE=0). The
-numbers are asserted, the targets are not: a busy machine would fail them.
+numbers are asserted, and half of each target in processor time; all of it a busy machine would fail.
 """
 
 from __future__ import annotations
