@@ -33,6 +33,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import ClassVar, Literal
 
@@ -63,6 +64,7 @@ def recall(values: Vector) -> float:
     return mean((values > 0.5).astype(np.float64))
 
 
+@cache
 def edges(n: int) -> list[int]:
     """The five 0-based frames that cut 1..n into quarters; neighbours share them."""
     # 1e-10 turns numpy's rounding to even into rounding half up.
@@ -128,17 +130,17 @@ class Series(Measure):
         """The data set's means, then of each sequence or object its statistics and its frames."""
         _warn(state, videos)
         series = {video: self.series(state, video) for video in videos}
-        table = [row for video in videos for row in self.table(series[video])]
-        means = (mean(np.array([row[k] for row in table])) for k in range(len(self.statistics)))
-        values = [Value(key, "all", v, len(table)) for key, v in zip(self.statistics, means, strict=True)]
+        tables = {video: self.table(named) for video, named in series.items()}
+        rows = [row for video in videos for row in tables[video]]
+        means = (mean(np.array([row[k] for row in rows])) for k in range(len(self.statistics)))
+        values = [Value(key, "all", v, len(rows)) for key, v in zip(self.statistics, means, strict=True)]
         for video, named in series.items():
-            for obj, rows in named.items():
-                values += self._object(video if obj == FOREGROUND else f"{video}#{obj}", rows)
+            for (obj, own), numbers in zip(named.items(), tables[video], strict=False):
+                values += self._object(video if obj == FOREGROUND else f"{video}#{obj}", own, numbers)
         return values
 
-    def _object(self, scope: str, rows: list[Row]) -> list[Value]:
-        vector = _vector(rows)
-        values = [Value(key, scope, of(vector), len(rows)) for key, of in self.statistics.items()]
+    def _object(self, scope: str, rows: list[Row], numbers: list[float]) -> list[Value]:
+        values = [Value(key, scope, v, len(rows)) for key, v in zip(self.statistics, numbers, strict=True)]
         return values + [Value("frame", f"{scope}/{frame}", value, 1) for _, _, frame, value in rows]
 
     def table(self, series: dict[int, list[Row]]) -> list[list[float]]:

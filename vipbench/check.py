@@ -45,10 +45,21 @@ def check(
     here = [video for video in videos if video.id in present]
     problems += [problem for video in here for problem in _frames(folder, video, unscored)]
     problems = [replace(problem, warning=problem.warning and not strict_frames) for problem in problems]
-    problems += truth_itself(folder, dataset, here)
-    problems += [problem for video in videos for problem in empty_truth(dataset, video)]
     problems += [problem for video in videos for problem in too_short(video, unscored)]
-    return problems + [p for video in here if contents for p in _faults(folder, dataset, video)]
+    if contents:
+        problems += [
+            problem
+            for video in videos
+            for problem in doubts(folder if video.id in present else None, dataset, video)
+        ]
+        problems += [problem for video in here for problem in _faults(folder, dataset, video)]
+    return problems
+
+
+def doubts(folder: Folder | None, dataset: Dataset, video: Video) -> list[Problem]:
+    """A ground truth that is empty, or given as its own prediction. folder: None without the video."""
+    same = truth_itself(folder, dataset, [video]) if folder else []
+    return same + empty_truth(dataset, video)
 
 
 def _foreign(folder: Folder, dataset: Dataset, split: str, known: set[str]) -> list[Problem]:

@@ -47,7 +47,7 @@ def labels(groups: Protocols, finished: dict[str, list[Score]]) -> dict[str, lis
 def _scores(measure: Measure, text: str, results: Sequence[States]) -> list[Score]:
     values = _finished(measure, {r.video: r.states[text] for r in results})
     labels = {key: label(measure, key) for key in {value.key for value in values}}
-    return [Score(labels[value.key], value.scope, float(value.value), value.n) for value in values]
+    return [Score(labels[key], scope, float(value), n) for key, scope, value, n in values]
 
 
 def _finished(measure: Measure, states: dict[str, Any]) -> list[Value]:

@@ -23,6 +23,7 @@ from vipbench.errors import UserError
 from vipbench.metrics.measure import KINDS
 
 SCHEMA = "vipbench/record-1"
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 STATES_SCHEMA = "vipbench/states-1"
 GROUPS = tuple(f"{kind}:" for kind in KINDS)
 BETWEEN = re.compile(r"@0\.(?![567]\()\d+\(")
@@ -149,7 +150,7 @@ class Record:
         if self.states:
             body = {"schema": STATES_SCHEMA, "of": self.content, "states": self.states}
             text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-            packed = gzip.compress(text.encode(errors="backslashreplace"), compresslevel=5, mtime=0)
+            packed = gzip.compress(text.encode(errors="backslashreplace"), compresslevel=1, mtime=0)
             write_bytes(states_path(path), packed)
         write_text(path, self.to_json())
 
@@ -202,10 +203,6 @@ def load_folder(folder: Path) -> list[Record]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. `vipbench score` writes Records to records/")
     return [load(path) for path in sorted(folder.glob("*.json")) if not path.name.startswith(".")]
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _line(score: Score, measure: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import vipbench
 from vipbench import metrics, native
 from vipbench.atomic import write_text
-from vipbench.check import classes_of
+from vipbench.check import classes_of, doubts
 from vipbench.errors import Problem
 from vipbench.instances import strangers
 from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
@@ -75,7 +75,8 @@ class VideoWork(FolderWork):
 
     def _observe(self, video: Video, measures: tuple[Measure, ...]) -> Scored:
         """Hash a video's frames and let the measures see them, in one reading."""
-        content, seen, problems = Content(), Seen(measures), list[Problem]()
+        content, seen = Content(), Seen(measures)
+        problems = doubts(self.folder if video.id in self.videos else None, self.dataset, video)
         for frame, pair in self._pairs(video, problems):
             content.add(pair)
             seen.keep(seen.observe(pair), frame.tags)

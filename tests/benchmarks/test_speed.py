@@ -33,11 +33,13 @@ class Race:
             found = self.peer(other, root)
             agree(values, found["values"])
             agree(light["values"], found["values"])
+            race = Row.of_time(what, native, name, found, target)
             self.table += [
-                Row.of_time(what, native, name, found, target),
+                race,
                 Row.of_time(f"{what}, light install", light, name, found),
                 Row.of_memory(what, native["peak_mb"], name, found["peak_mb"]),
             ]
+            assert (race.cpu or 0) > target / 2, f"{race.cpu:.3g} times {name}, far from {target}"
 
 
 @pytest.fixture
