@@ -11,6 +11,7 @@ from pathlib import Path
 import clock
 
 from vipbench.datasets.vip import Vip
+from vipbench.folders import open_folder
 from vipbench.metrics.ap import APr, APrVol
 from vipbench.metrics.measure import Measure, Pair, label
 from vipbench.metrics.miou import MeanIoU
@@ -87,6 +88,17 @@ def reader(root: Path) -> clock.Values:
     return {"pixels": float(pixels)}
 
 
+def maps(root: Path) -> clock.Values:
+    """Reading as any score must: data set and folder open, every label map with its runs and objects."""
+    dataset = DatasetSpec("davis", root / "DAVIS", {"year": "2017", "task": "semi-supervised"}).open()
+    folder = open_folder(root / "preds", dataset.layers)
+    frames = [frame for video in dataset.videos("val") for frame in video.annotated]
+    for frame in frames:
+        dataset.read(frame)
+        folder.read(frame.video, frame.name)
+    return {"frames": float(len(frames))}
+
+
 TASKS: clock.Tasks = {
     "semi": lambda root: davis(root, "semi-supervised"),
     "unsup": lambda root: davis(root, "unsupervised"),
@@ -94,6 +106,7 @@ TASKS: clock.Tasks = {
     "apr": apr,
     "miou": miou,
     "reader": reader,
+    "maps": maps,
 }
 
 if __name__ == "__main__":
