@@ -129,7 +129,7 @@ class Record:
         few = asdict(replace(self, scores=(), states={}))
         body = {key: value for key, value in few.items() if key not in ("scores", "states", "path")}
         head = json.dumps(finite(body), indent=1, ensure_ascii=False).removesuffix("\n}")
-        measures = {s.measure: _quoted(s.measure) for s in self.scores}
+        measures = {measure: _quoted(measure) for measure in {score.measure for score in self.scores}}
         lines = ",\n".join(_line(score, measures[score.measure]) for score in self.scores)
         return f'{head},\n "scores": [\n{lines}\n]}}\n'
 

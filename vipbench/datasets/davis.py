@@ -81,13 +81,11 @@ class Davis:
 
         Raises UserError if there are no frames.
         """
-        addresses = (self._frame(name, frame) for frame in frames or self._names(name))
+        images = self.images / name
+        addresses = (Frame(name, f, int(f), images / f"{f}.jpg") for f in frames or self._names(name))
         # The attributes were marked for the one object of 2016, not for the several of 2017.
         tags = davis_attributes.tags(name) if self.year == 2016 else ()
         return Video(name, split, tuple(addresses), tags)
-
-    def _frame(self, sequence: str, name: str) -> Frame:
-        return Frame(sequence, name, int(name), self.images / sequence / f"{name}.jpg")
 
     def listed(self, split: str) -> dict[str, list[str]]:
         """Sequences in list order, with their frame names where the list gives them (the 2016 pair lists)."""
