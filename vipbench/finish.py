@@ -40,8 +40,8 @@ def finish(
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """No garbage collection: a score for each frame are many small objects, and looking through them is half the
-    time that making them takes."""
+    """No garbage collection: scores are many small objects, and looking through them takes as long as making
+    them."""
     enabled = gc.isenabled()
     gc.disable()
     try:

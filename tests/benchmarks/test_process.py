@@ -31,7 +31,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def test_reading(timed: Timed, alone: Alone, multi: Path, table: list[Row]) -> None:
-    """Decoding the label PNGs, once each, is at least a third of the whole."""
+    """Reading the label maps, as any score must, is at least a third of the whole."""
     timed("reader", multi)
     whole, reading = alone("semi", multi, 5), alone("reader", multi, 5)
     table.append(Row.of_time("J and F, 6 sequences", whole, "decoding its PNGs", reading, 1 / 3))
