@@ -40,6 +40,16 @@ class TestBadDavisFolder:
         Image.new("RGB", (16, 12)).save(self.path)
         self.both("bee/00002.png", "label PNG", "RGB", "Save the ids")
 
+    def test_many_faults_that_are_alike_are_counted(self) -> None:
+        for path in self.folder.glob("*/*.png"):
+            Image.new("RGB", (16, 12)).save(path)
+        lines = self.cli("check", *self.words).stdout.splitlines()
+        assert sum(line.startswith("error: ") for line in lines) == 10
+        assert "... and 2 more of: expected a label PNG (palette, gray or bilevel), got mode RGB" in lines[10]
+        assert "12 errors" in lines[11]
+        found = json.loads(self.cli("check", *self.words, "--format", "json").stdout)
+        assert len(found["problems"]) == 12
+
     def test_wrong_size(self) -> None:
         write_ids(self.path, np.zeros((6, 8), np.uint16))
         self.both("bee/00002.png", "16x12", "8x6", "frame's own size")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 MOST_WARNINGS = 20
+MOST_ALIKE = 10
 LINE_EVERY = 10  # seconds
 
 
@@ -122,9 +124,24 @@ def problems(fmt: str, where: str, found: Sequence[Problem]) -> None:
     errors = sum(not problem.warning for problem in found)
     counted = f"{where}: {errors} errors, {len(found) - errors} warnings"
     data = {"where": where, "errors": errors, "problems": [asdict(problem) for problem in found]}
-    result(fmt, data, "\n".join([*map(str, found), counted]))
+    result(fmt, data, "\n".join([*_few_of_each(found), counted]))
     if errors:
         sys.exit(1)
+
+
+def _few_of_each(found: Sequence[Problem]) -> Iterator[str]:
+    """The findings; of many that say the same of different files the first, and how many more there are."""
+    alike = Counter((p.warning, p.expected, p.got, p.mend) for p in found)
+    shown: Counter[tuple[bool, str, str, str]] = Counter()
+    for problem in found:
+        kind = (problem.warning, problem.expected, problem.got, problem.mend)
+        shown[kind] += 1
+        if shown[kind] <= MOST_ALIKE:
+            yield str(problem)
+        elif shown[kind] == MOST_ALIKE + 1:
+            more = alike[kind] - MOST_ALIKE
+            what = f"expected {problem.expected}, got {problem.got}"
+            yield f"... and {more} more of: {what} (all: --format json)"
 
 
 def scores(record: Record) -> str:
