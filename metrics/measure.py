@@ -192,6 +192,10 @@ class Measure(Protocol):
         A video that is named twice counts twice in the numbers of scope "all".
         """
 
+    def totals(self, state: Any, videos: Sequence[str]) -> list[Value]:
+        """What `finish` gives of scope "all"."""
+        return [value for value in self.finish(state, videos) if value.scope == "all"]
+
     def resample(self, state: Any, videos: Sequence[str], weights: Weights) -> dict[str, Vector]:
         """The numbers of scope "all", by key, where video v counts weights[b, v] times: float64 [B] each.
 

@@ -131,13 +131,19 @@ class Series(Measure):
         _warn(state, videos)
         series = {video: self.series(state, video) for video in videos}
         tables = {video: self.table(named) for video, named in series.items()}
-        rows = [row for video in videos for row in tables[video]]
-        means = (mean(np.array([row[k] for row in rows])) for k in range(len(self.statistics)))
-        values = [Value(key, "all", v, len(rows)) for key, v in zip(self.statistics, means, strict=True)]
+        values = self._means([row for video in videos for row in tables[video]])
         for video, named in series.items():
             for (obj, own), numbers in zip(named.items(), tables[video], strict=False):
                 values += self._object(video if obj == FOREGROUND else f"{video}#{obj}", own, numbers)
         return values
+
+    def totals(self, state: Rows, videos: Sequence[str]) -> list[Value]:
+        """The data set's means."""
+        return self._means([row for video in videos for row in self.table(self.series(state, video))])
+
+    def _means(self, rows: list[list[float]]) -> list[Value]:
+        means = (mean(np.array([row[k] for row in rows])) for k in range(len(self.statistics)))
+        return [Value(key, "all", v, len(rows)) for key, v in zip(self.statistics, means, strict=True)]
 
     def _object(self, scope: str, rows: list[Row], numbers: list[float]) -> list[Value]:
         values = [Value(key, scope, v, len(rows)) for key, v in zip(self.statistics, numbers, strict=True)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from vipbench.errors import UserError
-from vipbench.metrics.measure import TAGS, Measure, MeasureWarning, Value, label, merged
+from vipbench.metrics.measure import TAGS, Measure, MeasureWarning, label, merged
 from vipbench.records import Score
 from vipbench.types import Video
 from vipbench.wanted import Protocols
@@ -60,15 +60,15 @@ def labels(groups: Protocols, finished: dict[str, list[Score]]) -> dict[str, lis
 
 
 def _scores(measure: Measure, text: str, results: Sequence[States]) -> list[Score]:
-    values = _finished(measure, {r.video: r.states[text] for r in results})
+    values = measure.finish(*_merged(measure, {r.video: r.states[text] for r in results}))
     labels = {key: label(measure, key) for key in {value.key for value in values}}
     return [Score(labels[key], scope, float(value), n) for key, scope, value, n in values]
 
 
-def _finished(measure: Measure, states: dict[str, Any]) -> list[Value]:
-    """The numbers of videos from their states."""
+def _merged(measure: Measure, states: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The states of videos as one, and the videos."""
     kind = type(measure.empty())
-    return measure.finish(merged(measure, [kind.from_json(state) for state in states.values()]), list(states))
+    return merged(measure, [kind.from_json(state) for state in states.values()]), list(states)
 
 
 def _groups(measure: Measure, text: str, results: Sequence[States], videos: Sequence[Video]) -> list[Score]:
@@ -91,5 +91,5 @@ def _group(measure: Measure, tag: str, states: dict[str, Any], without: tuple[st
         raise UserError(f"tag {tag!r} of the data set: expected <kind>:<name>, of a kind {', '.join(TAGS)}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MeasureWarning)
-        found = [v for v in _finished(measure, states) if v.scope == "all" and v.key not in without]
-    return [Score(label(measure, v.key), tag, float(v.value), v.n) for v in found]
+        found = measure.totals(*_merged(measure, states))
+    return [Score(label(measure, v.key), tag, float(v.value), v.n) for v in found if v.key not in without]
