@@ -15,9 +15,11 @@ from typing import Literal
 
 import torch
 
+from vipbench.baselines.costs import cost
 from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network, stage
 from vipbench.baselines.network import AtenNet
 from vipbench.baselines.streaming import Offset, Seen, Segment, offsets, parsings, propagated, see, segments
+from vipbench.costs import Cost
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
 
@@ -77,6 +79,19 @@ class Aten:
         build = partial(AtenNet, unit=encoder, align=align, border=border, half_flow=half_flow)
         variant, lent = _weights(encoder, align)
         self.net, self.about = network(build, variant, dataset, preset, weights, device, lent)
+
+    @property
+    def period(self) -> int:
+        """Frames after which the work repeats: a segment."""
+        return self.l
+
+    def cost(self) -> Cost:
+        """Multiply-adds of l frames: l - 1 flows to follow the key and, to align, p to encode it."""
+        times, steps = len(self.offsets), self.p + 1 if self.p else 0
+        flows = self.l - 1 + (self.p if self.net.align else 0)
+        per = {"features": 1, "flow": flows, "warp": flows, "temporal": steps}
+        calls = {name: times * count for name, count in per.items()} | {"heads": self.l}
+        return cost(self.net, self.l, self.p if times == 1 else None, **calls)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:

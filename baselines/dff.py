@@ -13,9 +13,11 @@ from typing import Literal
 
 import torch
 
+from vipbench.baselines.costs import cost
 from vipbench.baselines.loading import FRAME_AND_FLOW, network
 from vipbench.baselines.network import GuidedNet
 from vipbench.baselines.streaming import Offset, first, offsets, parsings, propagated, see, segments
+from vipbench.costs import Cost
 from vipbench.types import Dataset, Frame, Parsing, Video
 
 
@@ -39,6 +41,18 @@ class Dff:
         self.offsets = offsets(self.name, l, offset)
         build = partial(GuidedNet, border=border, half_flow=half_flow)
         self.net, self.about = network(build, self.name, dataset, preset, weights, device, FRAME_AND_FLOW)
+
+    @property
+    def period(self) -> int:
+        """Frames after which the work repeats: from key to key."""
+        return self.l
+
+    def cost(self) -> Cost:
+        """Multiply-adds of l frames: l - 1 flows to follow the key."""
+        times = len(self.offsets)
+        flows = times * (self.l - 1)
+        p = 0 if times == 1 else None
+        return cost(self.net, self.l, p, features=times, flow=flows, warp=flows, heads=self.l)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:

@@ -15,9 +15,11 @@ from typing import Literal
 
 import torch
 
+from vipbench.baselines.costs import cost
 from vipbench.baselines.loading import network, stage
 from vipbench.baselines.network import FgfaNet
 from vipbench.baselines.streaming import Seen, parsings, see
+from vipbench.costs import Cost
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
 
@@ -53,6 +55,7 @@ class Fgfa:
     """
 
     name = "fgfa"
+    period = 1
 
     def __init__(
         self,
@@ -70,6 +73,18 @@ class Fgfa:
         self.cache, self.device = cache, device
         build = partial(FgfaNet, border=border, half_flow=half_flow)
         self.net, self.about = network(build, self.name, dataset, preset, weights, device)
+
+    @property
+    def margin(self) -> int:
+        """Frames at either end of a video that have fewer around them than the others."""
+        return max(self.before, self.after)
+
+    def cost(self) -> Cost:
+        """Multiply-adds of a frame with all its neighbours: a flow to each."""
+        others = self.before + self.after
+        seen = 1 if self.cache else 1 + others
+        calls = {"features": seen, "embedding": seen, "flow": others, "warp": others, "heads": 1}
+        return cost(self.net, 1, None, **calls)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:

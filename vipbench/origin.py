@@ -11,6 +11,9 @@ from vipbench import runstate
 from vipbench.folders import open_folder
 from vipbench.types import Video
 
+WITHOUT = ("decode", "check", "write")
+"""Stages that are not the method's own work."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -46,19 +49,24 @@ def origin(root: Path, videos: Sequence[Video]) -> Origin:
 def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:
     """Frames a second of the run that made a folder, from its notes; None if they lack one of the videos.
 
-    fps leaves out decoding and writing, as the papers do; fps_end_to_end leaves out nothing. Both are absent
+    All figures are of the frames that tell the method's speed (`timing.steady`). fps leaves out the stages
+    WITHOUT, as the papers do; fps_end_to_end leaves out nothing. Both are absent where no such frame is, and
     unless every frame of the videos was predicted, since a method may look at more frames than it yields.
     """
     lines = {line.video: line for line in runstate.lines(root)}
     if not all(video.id in lines for video in videos):
         return None
-    done = [lines[video.id] for video in videos]
+    done = [_counted(lines[video.id]) for video in videos]
     stages: dict[str, float] = {}
-    for name, seconds in (item for line in done for item in line.timing.items()):
+    for name, seconds in (item for part in done for item in part["stages"].items()):
         stages[name] = stages.get(name, 0.0) + seconds
-    frames, total = sum(line.frames for line in done), sum(line.seconds for line in done)
-    found: dict[str, Any] = {"frames": frames, "stages": stages}
-    if all(frame.annotated for video in videos for frame in video.frames):
-        work = total - stages.get("decode", 0.0) - stages.get("write", 0.0)
+    frames, total = sum(part["frames"] for part in done), sum(part["seconds"] for part in done)
+    found: dict[str, Any] = {"frames": frames, "seconds": total, "stages": stages}
+    if total > 0 and all(frame.annotated for video in videos for frame in video.frames):
+        work = total - sum(stages.get(name, 0.0) for name in WITHOUT)
         found |= {"fps": frames / work if work > 0 else None, "fps_end_to_end": frames / total}
     return found
+
+
+def _counted(line: runstate.Done) -> dict[str, Any]:
+    return line.steady or {"frames": line.frames, "seconds": line.seconds, "stages": line.timing}

@@ -72,9 +72,10 @@ class Provenance:
 class Record:
     """The scores of one method's predictions for one split of a data set.
 
-    protocols: protocol name -> labels of its numbers. timing: {"frames", "stages": {stage: seconds}, "fps",
-    "fps_end_to_end"}, None where the folder does not say. states: what the numbers were made of; path: the
-    file that it was read from, None for a new one. Neither is part of the JSON.
+    protocols: protocol name -> labels of its numbers. timing: {"frames", "seconds", "stages": {stage:
+    seconds}, "fps", "fps_end_to_end"} (`origin.timing`), None where the folder does not say. states: what the
+    numbers were made of; path: the file that it was read from, None for a new one. Neither is part of the
+    JSON.
     """
 
     method: str

@@ -8,10 +8,10 @@ made from. A later run keeps the videos whose line holds and makes the others ag
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from vipbench.parallel import each
 from vipbench.pixels import probe
 from vipbench.runstate import Done
 from vipbench.specs import DatasetSpec, MethodSpec, select
-from vipbench.timing import stage, stopwatch
+from vipbench.timing import stage, steady, stopwatch
 from vipbench.types import Dataset, Frame, Method, Parsing, Video
 
 Progress = Callable[[str, int, int], None]
@@ -85,6 +85,7 @@ class _Work:
     data: DatasetSpec
     out: Path
     tick: Callable[[str, int], None] | None = None
+    warm: bool = False
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -101,16 +102,41 @@ class _Work:
         home = runstate.temporary(self.out)
         folder = registry.load("folders", self.dataset.layout)(home)
         images = runstate.hash_input(video)
-        start = time.perf_counter()
+        self._warm_up(video)
+        first, end = self._counted(video)
         with stopwatch() as watch:
-            for frame, parsing in _checked(self.spec.name, self.method, self.dataset, video):
+            readings = {0: watch.read()}
+            for done, (frame, parsing) in enumerate(
+                _checked(self.spec.name, self.method, self.dataset, video), 1
+            ):
                 with stage("write"):
                     folder.write(video.id, frame.name, parsing)
                 if self.tick is not None:
                     self.tick(video.id, 1)
-        seconds = time.perf_counter() - start
+                if done in (first, end):
+                    readings[done] = watch.read()
+            total = watch.read()
+        counted = {"frames": end - first, **asdict(readings[end].since(readings[first]))}
         sha256 = runstate.hash_files(home / video.id)
-        return Done(video.id, len(video.annotated), sha256, seconds, watch.seconds, images)
+        return Done(video.id, len(video.annotated), sha256, total.seconds, total.stages, images, counted)
+
+    def _warm_up(self, video: Video) -> None:
+        """A first period whose results nobody sees: the first calls of a network take longer than the rest.
+
+        Only for methods that say their `period`, in frames; others may not be fit to be asked twice.
+        """
+        period = 0 if self.warm else getattr(self.method, "period", 0)
+        if period:
+            for _ in islice(self.method.predict(video), period):
+                pass
+        self.warm = True
+
+    def _counted(self, video: Video) -> tuple[int, int]:
+        """Which of the video's annotated frames tell the method's speed, see `steady`."""
+        method, frames = self.method, len(video.annotated)
+        if frames < len(video.frames):  # a method may look at frames between them
+            return 0, frames
+        return steady(frames, getattr(method, "margin", 0), getattr(method, "period", 1))
 
 
 def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Iterator[tuple[Frame, Parsing]]:
@@ -122,7 +148,8 @@ def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Itera
             raise UserError(
                 f"method {name!r}: {_named(wanted)} of {video.id} is due, it yielded {frame.name}"
             )
-        _check_layers(name, dataset, frame, parsing)
+        with stage("check"):
+            _check_layers(name, dataset, frame, parsing)
         yield frame, parsing
     wanted = next(expected, None)
     if wanted is not None:

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Done:
     """A finished video. frames: how many were predicted. sha256: over its files' names and bytes.
 
     seconds: wall time from first frame to last. timing: of it, seconds by stage. input: `hash_input` of the
-    video, "" where the run did not note it.
+    video, "" where the run did not note it. steady: "frames", "seconds" and "stages" of the frames that tell
+    the method's speed; empty where the run did not note them.
     """
 
     video: str
@@ -50,6 +51,7 @@ class Done:
     seconds: float
     timing: dict[str, float]
     input: str = ""
+    steady: dict[str, Any] = field(default_factory=dict)
 
 
 def settings(
@@ -70,6 +72,7 @@ def settings(
         "command": provenance.command(),
         "created": provenance.now(),
         "about": getattr(built, "about", ""),
+        "cost": asdict(built.cost()) if hasattr(built, "cost") else None,
         "device": provenance.device(str(getattr(built, "device", "")) or None),
     }
 
