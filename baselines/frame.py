@@ -13,7 +13,10 @@ from vipbench.types import Dataset, Frame, Parsing, Video
 
 
 class FrameMethod:
-    """Method `frame`. preset: tiny or paper. weights: a file from `vipbench train`, else the shipped one."""
+    """Method `frame`. preset: tiny, paper-vip, paper-davis, or one of them with -released after it.
+
+    weights: a file from `vipbench train`, else the shipped one.
+    """
 
     name = "frame"
 

@@ -37,13 +37,13 @@ class ObjectHead(AtrousClassifier):
 
 
 class FrameNet(nn.Module):
-    """The per-frame baseline: N_feat, then N_parse of the task."""
+    """The per-frame baseline: N_feat, then N_parse of the task. norm: N_feat's, in place of the preset's."""
 
-    def __init__(self, preset: Preset) -> None:
+    def __init__(self, preset: Preset, norm: str | None = None) -> None:
         super().__init__()
         self.preset = preset
         channels = preset.features.channels
-        self.features = FeatureNet(preset.features)
+        self.features = FeatureNet(preset.features, norm or preset.features.norm)
         self.head: ParsingRCNN | ObjectHead = (
             ParsingRCNN(channels, VIP_CLASSES, preset.heads)
             if preset.task == "vip"
@@ -74,7 +74,7 @@ class GuidedNet(FrameNet):
     """
 
     def __init__(self, preset: Preset, border: str = "aten", half_flow: bool = False) -> None:
-        super().__init__(preset)
+        super().__init__(preset, preset.features.guided_norm)
         self.border, self.half_flow = border, half_flow
         self.flow = FlowNetS(preset.flow, preset.features.channels)
 
@@ -116,7 +116,7 @@ class AtenNet(GuidedNet):
         super().__init__(preset, border, half_flow)
         self.align, self.unit = align, unit
         if unit:  # its weights carry its name, so that one unit's never pass for another's
-            self.add_module(unit, UNITS[unit](preset.features.channels))
+            self.add_module(unit, UNITS[unit](preset.features.channels, preset.encoding.gate))
 
     def encode(self, image: Tensor, features: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Eq. 3 to 5: align the other keys' (image, features) to this key, then run the temporal unit.

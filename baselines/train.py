@@ -80,7 +80,7 @@ def train(
 def _about(method: str, sizes: Preset, dataset: Dataset, seed: int) -> dict[str, str]:
     """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
     stage = {"frame": sizes.frame, "flow": sizes.flow_stage, "aten": sizes.aten}[method]
-    built = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.heads)
+    built = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.encoding, sizes.heads)
     settings = hashlib.sha256(repr((sizes.input, built, stage)).encode()).hexdigest()[:16]
     about = {"method": method, "preset": sizes.name, "settings": settings, "seed": str(seed)}
     about |= {"data": dataset.version, "steps": str(stage.steps)}

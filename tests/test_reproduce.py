@@ -227,15 +227,22 @@ def test_weights_of_a_folder_are_those_of_the_variant_then_of_the_method(
 
     def weights(method: str, **options: str) -> str:
         equipped = reproduce.equipped(
-            MethodSpec(method, options), replace(place, options={"preset": "paper"})
+            MethodSpec(method, options), replace(place, options={"preset": "paper-davis"})
         )
         return Path(equipped.options["weights"]).name
 
     pytest.importorskip("torch")
-    with pytest.raises(UserError, match=r"has no paper-aten-l4-davis.safetensors or paper-aten-davis"):
+    with pytest.raises(
+        UserError, match=r"has no paper-davis-aten-l4-davis.safetensors or paper-davis-aten-davis"
+    ):
         weights("aten", l="4")
-    for name in ("paper-aten-davis", "paper-aten-l4-davis", "paper-aten-vip", "tiny-frame-davis"):
+    for name in (
+        "paper-davis-aten-davis",
+        "paper-davis-aten-l4-davis",
+        "paper-davis-aten-vip",
+        "tiny-frame-davis",
+    ):
         (tmp_path / f"{name}.safetensors").touch()
-    assert weights("aten", l="4") == "paper-aten-l4-davis.safetensors"
-    assert weights("aten", l="5") == "paper-aten-davis.safetensors"
+    assert weights("aten", l="4") == "paper-davis-aten-l4-davis.safetensors"
+    assert weights("aten", l="5") == "paper-davis-aten-davis.safetensors"
     assert reproduce.equipped(MethodSpec("empty"), place).options == {}

@@ -161,7 +161,9 @@ def table(paper_table: int, records: Path, fmt: str, dataset: str | None, interv
 @main.command()
 @click.option("--method", required=True, help="frame, flow or aten.")
 @given.dataset
-@click.option("--preset", default="tiny", show_default=True, help="tiny, or paper for the full size.")
+@click.option(
+    "--preset", default="tiny", show_default=True, help="tiny, or paper-vip or paper-davis for the full size."
+)
 @click.option("--out", type=given.path, default=Path("weights"), show_default=True, help="Folder of weights.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")

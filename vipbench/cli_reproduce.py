@@ -43,7 +43,7 @@ WORDS = {"ran": "measured", "kept": "was there", "cannot": "cannot be run", "fai
     metavar="KEY=VALUE",
     multiple=True,
     callback=given.pairs,
-    help="Option of every method that has it: -o device=cuda -o preset=paper.",
+    help="Option of every method that has it: -o device=cuda -o preset=paper-davis.",
 )
 @click.option("--again", is_flag=True, help="Make predictions anew that other code, weights or options made.")
 @given.jobs

@@ -29,14 +29,12 @@ class ASPP(nn.Module):
 class FeatureNet(nn.Module):
     """N_feat of the ATEN paper: image [N, 3, H, W] (RGB minus mean) -> features [N, C, H/4, W/4], >= 0.
 
-    tap, stride_on, norm: those of `ResNet`.
+    norm: the statistics of `BatchNorm`.
     """
 
-    def __init__(
-        self, sizes: FeatureSizes, tap: str = "res2", stride_on: str = "1x1", norm: str = "live"
-    ) -> None:
+    def __init__(self, sizes: FeatureSizes, norm: str = "live") -> None:
         super().__init__()
-        self.resnet = ResNet(sizes.stem, sizes.planes, sizes.blocks, tap, stride_on, norm)
+        self.resnet = ResNet(sizes.stem, sizes.planes, sizes.blocks, sizes.tap, sizes.stride_on, norm)
         low, top = self.resnet.outputs
         self.aspp = ASPP(top, sizes.aspp, sizes.rates)
         self.low = nn.Conv2d(low, sizes.low, 1)

@@ -31,15 +31,13 @@ def _deconv(inputs: int, outputs: int, bias: bool) -> nn.Sequential:
 class FlowNetS(nn.Module):
     """Two images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells, scale [N, C, H/4, W/4].
 
-    factor: cells for an output of one; the released graph takes FLOW_UNIT as it is. bias: of predictions and
-    transposed convolutions, as in Caffe and Keras; PyTorch's conversions of FlowNet-S have none.
+    sizes.factor: cells for an output of one, FLOW_UNIT / STRIDE; the released graph takes FLOW_UNIT as it is.
+    sizes.bias: Caffe and Keras have them, PyTorch's conversions of FlowNet-S do not.
     """
 
-    def __init__(
-        self, sizes: FlowSizes, channels: int, factor: float = FLOW_UNIT / STRIDE, bias: bool = True
-    ) -> None:
+    def __init__(self, sizes: FlowSizes, channels: int) -> None:
         super().__init__()
-        self.factor = factor
+        self.factor, bias = sizes.factor, sizes.bias
         c1, c2, c3, c4, c5, c6 = sizes.encoder
         d5, d4, d3, d2 = sizes.decoder
         self.conv1, self.conv2 = _conv(6, c1, 7, 2), _conv(c1, c2, 5, 2)

@@ -86,29 +86,19 @@ class Detections:
 
 
 class ParsingRCNN(nn.Module):
-    """The VIP head: global parsing and Mask R-CNN on one feature map (ATEN paper section 3.4).
+    """The VIP head: global parsing and Mask R-CNN on one feature map (ATEN paper section 3.4)."""
 
-    mask_side, mask_norm: side and norm of `MaskHead`.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        classes: int,
-        sizes: HeadSizes,
-        mask_side: bool = False,
-        mask_norm: str = "live",
-    ) -> None:
+    def __init__(self, channels: int, classes: int, sizes: HeadSizes) -> None:
         super().__init__()
         self.sizes = sizes
         # Batch statistics at inference are over all slots, as released: unused ones are zero.
-        self.slots = sizes.detections if mask_norm == "batch" else 0
+        self.slots = sizes.detections if sizes.mask_norm == "batch" else 0
         self.parsing = AtrousClassifier(channels, classes, sizes.rates)
         # Two convolutions before the RPN and two before the RoI heads, as released; the paper omits them.
         self.rpn_trunk, self.roi_trunk = _trunk(channels), _trunk(channels)
         self.rpn = RPN(channels, sizes.rpn, len(sizes.scales) * len(sizes.ratios))
         self.box = BoxHead(channels, sizes.box)
-        self.mask = MaskHead(channels, sizes.mask, mask_side, mask_norm)
+        self.mask = MaskHead(channels, sizes.mask, sizes.mask_side, sizes.mask_norm)
 
     def anchors(self, features: Tensor) -> Tensor:
         """All anchors of a feature map [N, C, H, W]."""
@@ -122,7 +112,7 @@ class ParsingRCNN(nn.Module):
         scores = logits.softmax(-1)[:, 1]
         top = scores.topk(min(top_k, len(scores))).indices
         boxes = bx.clip(bx.decode(deltas[top], anchors[top]), (0, 0, *canvas))
-        return boxes[bx.nms(boxes, scores[top], 0.7, count)]
+        return boxes[bx.nms(boxes, scores[top], s.rpn_nms, count)]
 
     def losses(
         self, features: Tensor, truths: Sequence[Truth], generator: torch.Generator

@@ -6,6 +6,7 @@ to as many digits as those tables have; G is 10^9 multiply-adds of one image or 
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from vipbench.baselines import presets  # noqa: E402
+from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import UNITS  # noqa: E402
 from vipbench.baselines.nn.counts import multiplies, multiplies_by_part, parameters  # noqa: E402
 from vipbench.baselines.nn.deeplab import FeatureNet  # noqa: E402
@@ -39,18 +41,18 @@ def made(kind: Any, *arguments: Any, **options: Any) -> Any:
         return kind(*arguments, **options)
 
 
+def paper(task: str, released: bool = False) -> presets.Preset:
+    return presets.load(f"paper-{task}" + "-released" * released, task)
+
+
 @cache
-def feature_net(task: str, **options: str) -> Any:
-    return made(FeatureNet, presets.load("paper", task).features, **options)
-
-
-RELEASED = {"tap": "stem", "stride_on": "1x1"}
-CANONICAL = {"tap": "res2", "stride_on": "3x3"}  # DeepLabV3+ proper
+def feature_net(task: str, released: bool = False) -> Any:
+    return made(FeatureNet, paper(task, released).features)
 
 
 @cache
 def released_features(task: str, size: tuple[int, int]) -> int:
-    return multiplies(feature_net(task, **RELEASED), image(size))
+    return multiplies(feature_net(task, released=True), image(size))
 
 
 @cache
@@ -99,7 +101,7 @@ FLOWNET = {
 @cache
 def flownet() -> Any:
     """Without biases of predictions and transposed convolutions, as the table has it."""
-    return made(FlowNetS, presets.load("paper", "vip").flow, 256, bias=False)
+    return made(FlowNetS, replace(paper("vip").flow, bias=False), 256)
 
 
 def test_flownet_layer_by_layer() -> None:
@@ -117,8 +119,9 @@ def test_flownet_in_total() -> None:
     net = flownet()
     assert parameters(net) - parameters(net.scale) == 38_675_536
     assert parameters(net) == 38_725_200
-    with_bias = made(FlowNetS, presets.load("paper", "vip").flow, 256)
-    assert parameters(with_bias) - parameters(net) == 5 * 2 + 4 * 2 + 512 + 256 + 128 + 64
+    for task, released in product(("vip", "davis"), (False, True)):
+        with_bias = made(FlowNetS, paper(task, released).flow, 256)
+        assert parameters(with_bias) - parameters(net) == 5 * 2 + 4 * 2 + 512 + 256 + 128 + 64
     assert [round(flow(s) / G, 1) for s in SIZES] == [21.9, 12.4, 38.3, 20.5]
     assert [round(flow(s) / G, 2) for s in (VIP, DAVIS)] == [21.86, 38.26]
     halves = [(256, 256), (144, 256), (256, 448), (192, 320)]
@@ -150,7 +153,7 @@ def weights(module: Any) -> int:
 
 
 def test_released_features_layer_by_layer() -> None:
-    nets = [feature_net(task, **RELEASED) for task in ("vip", "davis")]
+    nets = [feature_net(task, released=True) for task in ("vip", "davis")]
     counts = [multiplies_by_part(net, image(size)) for size in (VIP, DAVIS) for net in nets]
     for path, (millions, *expected) in N_FEAT.items():
         numbers = [weights(net.get_submodule(path)) for net in nets]
@@ -169,7 +172,7 @@ def test_released_features_layer_by_layer() -> None:
 )
 def test_features_in_total(task: str, millions: float, released: list[float]) -> None:
     """The preset's tap is res2 (256 channels for 64), the strides are the released ones."""
-    net, preset = feature_net(task, **RELEASED), feature_net(task)
+    net, preset = feature_net(task, released=True), feature_net(task)
     counts = [released_features(task, size) for size in SIZES]
     assert [round(n / G, 1) for n in counts] == released
     assert round(parameters(net) / 1e6, 1) == millions
@@ -179,7 +182,8 @@ def test_features_in_total(task: str, millions: float, released: list[float]) ->
 
 @pytest.mark.parametrize(("task", "expected"), [("vip", [69.1, 121.0]), ("davis", [88.5, 154.9])])
 def test_features_of_deeplab_proper(task: str, expected: list[float]) -> None:
-    net = feature_net(task, **CANONICAL)
+    """Strides on the 3x3 convolutions."""
+    net = made(FeatureNet, replace(paper(task).features, stride_on="3x3"))
     assert [round(multiplies(net, image(size)) / G, 1) for size in (VIP, DAVIS)] == expected
 
 
@@ -209,7 +213,7 @@ def test_fgfas_embedding() -> None:
 
 @cache
 def head() -> Any:
-    return made(ParsingRCNN, 256, 20, presets.load("paper", "vip").heads)
+    return made(ParsingRCNN, 256, 20, paper("vip").heads)
 
 
 def dense(size: tuple[int, int]) -> int:
@@ -244,8 +248,8 @@ def test_roi_heads() -> None:
 
 def test_the_released_head_costs_what_the_released_script_ran() -> None:
     """1,000 proposals and 100 mask slots with the side branch: 147.6 G; 128 and 3 of them: 65.0 G."""
-    sizes = replace(presets.load("paper", "vip").heads, proposals=1000)
-    released = made(ParsingRCNN, 256, 20, sizes, mask_side=True, mask_norm="batch")
+    released = made(FrameNet, paper("vip", released=True)).head
+    sizes = released.sizes
     box = multiplies(released.box, torch.empty(1, 256, 7, 7, device="meta"))
     mask = multiplies(released.mask, torch.empty(1, 256, 14, 14, device="meta"))
     assert released.slots == 100
@@ -282,3 +286,27 @@ def test_equation_8_by_these_counts(l: int, expected: tuple[float, ...]) -> None
         for p in (0, 1, 2)
     ]
     assert found == pytest.approx(expected, abs=6e-3)
+
+
+def heads_count(task: str, released: bool) -> int:
+    """Parameters of N_parse, layer by layer."""
+    if task == "davis":
+        return 3 * (256 * 2 * 9 + 2)
+    conv = 256 * 256 * 9 + 256
+    rpn = 256 * 512 * 9 + 512 + 512 * 30 + 30 + 512 * 60 + 60
+    box = 49 * 256 * 1024 + 1024 + 1024 * 1024 + 1024 + 1024 * (2 + 8) + 2 + 8
+    mask = 4 * (conv + 2 * 256) + 256 * 256 * 4 + 256 + 256 * 2 + 2
+    side = conv + 2 * 256 + 256 * 128 * 9 + 128 + 2 * 128 + 14 * 14 * 128 * 1568 + 1568
+    return 3 * (256 * 20 * 9 + 20) + 4 * conv + rpn + box + mask + released * side
+
+
+@pytest.mark.parametrize(("task", "resnet"), [("vip", 25_557_032), ("davis", 44_549_160)])
+@pytest.mark.parametrize("released", [False, True])
+def test_whole_networks_of_the_presets(task: str, resnet: int, released: bool) -> None:
+    """The sum of all layers: ResNet without its classifier, ASPP and decoder, heads, FlowNet-S, ConvGRU."""
+    aspp = 2 * (2048 * 256 + 256) + 3 * (2048 * 256 * 9 + 256) + 1280 * 256 + 256
+    decoder = (64 if released else 256) * 48 + 48 + 304 * 256 * 9 + 256 + 256 * 256 * 9 + 256
+    frame = resnet - 2_049_000 + aspp + decoder + heads_count(task, released)
+    flow, gru = 38_725_200 + 5 * 2 + 4 * 2 + 960, 6 * 256 * 256 * 9 + 3 * 256
+    assert parameters(made(FrameNet, paper(task, released))) == frame
+    assert parameters(made(AtenNet, paper(task, released))) == frame + flow + gru

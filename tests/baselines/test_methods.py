@@ -132,17 +132,17 @@ def test_weights_that_do_not_fit_are_refused_with_a_list(dataset: Dataset, tmp_p
     (tmp_path / "w.safetensors").write_bytes(b"rubbish")
     with pytest.raises(UserError, match="not a readable safetensors"):
         FrameMethod(dataset, weights=tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match=r"no weights come with .* preset paper"):
-        FrameMethod(dataset, preset="paper")
+    with pytest.raises(UserError, match=r"no weights come with .* preset paper-vip"):
+        FrameMethod(dataset, preset="paper-vip")
     with pytest.raises(UserError, match="unknown preset 'huge'"):
         FrameMethod(dataset, preset="huge")
 
 
 def test_canvas_places_a_720p_frame_as_the_paper_does() -> None:
-    spec = presets.load("paper", "vip").input
+    spec = presets.load("paper-vip", "vip").input
     assert Placement.of((720, 1280), spec).window == (112, 0, 400, 512)
     assert Placement.of((100, 100), spec).window == (31, 31, 481, 481)  # scaled up to 450, odd pixel below
-    davis = presets.load("paper", "davis").input
+    davis = presets.load("paper-davis", "davis").input
     assert Placement.of((480, 854), davis).window == (4, 0, 508, 896)
 
 

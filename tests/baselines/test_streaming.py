@@ -134,7 +134,7 @@ def test_grey_photos_are_as_photos_of_equal_channels(name: str, tmp_path: Path) 
         ("aten", {"unit": "lstm", "align": "false"}, "no weights come with method aten-lstm-unaligned"),
         ("dff", {"l": "0"}, "method dff: l=0, expected 1 or more frames a segment"),
         ("dff", {"offset": "10"}, "method dff: offset=10, expected 0 ... 9"),
-        ("dff", {"preset": "paper"}, "no weights come with method dff, preset paper"),
+        ("dff", {"preset": "paper-vip"}, "no weights come with method dff, preset paper-vip"),
         ("fgfa", {"reading": "both"}, "option reading=both: expected neighbours or all or side"),
         ("fgfa", {}, "no weights come with method fgfa"),
     ],

@@ -180,7 +180,7 @@ def test_a_key_without_others_is_encoded_by_itself(l: int, p: int, tmp_path: Pat
 @pytest.mark.parametrize(("task", "shape"), [("vip", (512, 512)), ("davis", (512, 896))])
 def test_every_network_at_full_size(task: str, shape: tuple[int, int]) -> None:
     """On the meta device: 256 channels at stride 4 whatever the unit and the flow's input."""
-    sizes = presets.load("paper", task)
+    sizes = presets.load(f"paper-{task}", task)
     grid = (1, 256, shape[0] // 4, shape[1] // 4)
     with torch.device("meta"):
         image, features = torch.empty(1, 3, *shape), torch.empty(grid)
