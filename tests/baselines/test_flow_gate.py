@@ -1,0 +1,148 @@
+"""The gate of FlowNet-S: figures by hand, verdicts, and which frames are taken."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from made_flow import rng, sampled  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from vipbench.baselines import flow_gate, presets  # noqa: E402
+from vipbench.baselines.canvas import Placement  # noqa: E402
+from vipbench.baselines.flow_data import placed  # noqa: E402
+from vipbench.baselines.flow_gate import MISSED, OPEN, PASSED, full_flow, told  # noqa: E402
+from vipbench.baselines.flow_gate import flow_gate as measure  # noqa: E402
+from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
+from vipbench.baselines.presets import Input  # noqa: E402
+from vipbench.baselines.procedural import make_pair  # noqa: E402
+from vipbench.types import Frame, Video  # noqa: E402
+
+SPEC = Input(height=48, width=80, min_side=40, crop=())
+
+
+class Constant(nn.Module):
+    """A network whose flow is (u, v) pixels everywhere, in its training unit at stride 4."""
+
+    def __init__(self, u: float, v: float) -> None:
+        super().__init__()
+        self.flow = nn.Parameter(torch.tensor([u, v]) / 20)
+
+    def pyramid(self, target: Tensor, reference: Tensor) -> tuple[Sequence[Tensor], Tensor]:
+        n, _, h, w = target.shape
+        return [self.flow[None, :, None, None].expand(n, 2, h // 4, w // 4)], target
+
+
+def photo(shift: int) -> np.ndarray:
+    """40x80, a picture moved to the right."""
+    wide = make_pair(rng(3), 40, 120, sprites=8).target
+    return np.ascontiguousarray(wide[:, 20 - shift : 100 - shift])
+
+
+def clip(target: np.ndarray, reference: np.ndarray) -> flow_gate.Clip:
+    placement = Placement.of((target.shape[0], target.shape[1]), SPEC)
+    return placement.image(target), placement.image(reference), placement
+
+
+def test_the_right_flow_passes_and_the_wrong_one_misses() -> None:
+    pairs = [placed(make_pair(rng(i), 48, 80), SPEC) for i in range(3)]
+    clips = [clip(photo(0), photo(4)) for _ in range(2)]
+    right, wrong = (measure(Constant(u, 0), pairs, clips) for u in (4.0, -4.0))
+    assert right.verdict == PASSED
+    assert right.better == 1
+    assert wrong.verdict == MISSED
+    assert wrong.better == 0
+    assert right.zero_photometric == wrong.zero_photometric
+    assert (right.pairs, right.clips) == (3, 2)
+
+
+def test_the_figures_are_those_written_out_in_float64() -> None:
+    made = [make_pair(rng(i), 48, 80) for i in range(3)]
+    target, reference = photo(0), photo(3)
+    found = measure(Constant(2.5, -1.0), [placed(p, SPEC) for p in made], [clip(target, reference)])
+    flows = [p.flow.astype(float) for p in made]
+    epe = [np.sqrt(((f - [2.5, -1.0]) ** 2).sum(2)).mean() for f in flows]
+    zero = [np.sqrt((f**2).sum(2)).mean() for f in flows]
+    assert found.epe == pytest.approx(np.mean(epe), rel=1e-5)
+    assert found.zero_epe == pytest.approx(np.mean(zero), rel=1e-5)
+    # The photo of 40x80 lies on rows 4 to 43 of the canvas; beside it the (mean-subtracted) canvas is black.
+    canvas = np.zeros((48, 80, 3), np.uint8)
+    canvas[4:44] = reference
+    constant = np.broadcast_to(np.float32([2.5, -1.0]), (48, 80, 2))
+    warped = sampled(canvas, constant)[4:44]
+    assert found.photometric == pytest.approx(np.abs(warped - target).mean(), rel=1e-4)
+    still = np.abs(reference.astype(float) - target).mean()
+    assert found.zero_photometric == pytest.approx(still, rel=1e-5)
+
+
+def test_the_flow_is_at_full_size_in_pixels() -> None:
+    flow = full_flow(Constant(3.0, -2.0), torch.zeros(3, 48, 80), torch.zeros(3, 48, 80))
+    assert flow.shape == (2, 48, 80)
+    assert torch.allclose(flow, torch.tensor([3.0, -2.0])[:, None, None].expand(2, 48, 80))
+
+
+def test_a_real_network_is_measured() -> None:
+    sizes = presets.load("tiny", "davis")
+    torch.manual_seed(0)
+    net = FlowNetS(sizes.flow, 40)
+    found = measure(net, [placed(make_pair(rng(0), 64, 64), SPEC)], [clip(photo(0), photo(2))])
+    assert all(np.isfinite([found.epe, found.photometric]))
+
+
+def test_without_clips_nothing_is_concluded() -> None:
+    found = measure(Constant(1, 0), [placed(make_pair(rng(0), 48, 80), SPEC)], [], "some pairs")
+    assert found.verdict == OPEN
+    assert np.isnan(found.photometric)
+    assert found.about()["gate_photometric"] == OPEN
+    assert "1 held-out pairs of some pairs" in found.about()["gate_epe"]
+
+
+def test_the_words_say_what_to_do_unless_it_passed() -> None:
+    pair = [placed(make_pair(rng(0), 48, 80), SPEC)]
+    right, wrong = (measure(Constant(u, 0), pair, [clip(photo(0), photo(4))]).about() for u in (4.0, -4.0))
+    assert told(right).startswith("FlowNet-S: gate passed: end-point error ")
+    assert "VIPBENCH_CHAIRS" not in told(right)
+    assert told(wrong).startswith("FlowNet-S: gate missed")
+    assert "VIPBENCH_CHAIRS" in told(wrong)
+    assert told({"method": "flow"}) == ""
+
+
+class Clips:
+    """A data set of frames on disk with the numbers given, a video for each list."""
+
+    name = "clips"
+
+    def __init__(self, root: Path, *videos: Sequence[int]) -> None:
+        self.made = []
+        for v, numbers in enumerate(videos):
+            frames = []
+            for n in numbers:
+                path = root / f"{v}-{n}.png"
+                Image.fromarray(photo(n % 8)).save(path)
+                frames.append(Frame(f"v{v}", f"{n:05}", n, path))
+            self.made.append(Video(f"v{v}", "train", tuple(frames)))
+
+    def videos(self, split: str) -> list[Video]:
+        assert split == "train"
+        return self.made
+
+
+def test_only_consecutive_frames_are_clips(tmp_path: Path) -> None:
+    dataset = Clips(tmp_path, [1, 2, 3, 28, 29], [1, 26, 51], [5, 6])
+    found = list(flow_gate.real_clips(dataset, SPEC))  # type: ignore[arg-type]
+    assert len(found) == 4
+    target, reference, placement = found[0]
+    expected = clip(photo(1), photo(2))
+    assert torch.equal(target, expected[0])
+    assert torch.equal(reference, expected[1])
+    assert placement == expected[2]
+    assert len(list(flow_gate.real_clips(dataset, SPEC, 2))) == 2  # type: ignore[arg-type]
+
+
+def test_a_data_set_of_single_frames_has_no_clips(tmp_path: Path) -> None:
+    dataset = Clips(tmp_path, [1], [1, 26])
+    assert list(flow_gate.real_clips(dataset, SPEC)) == []  # type: ignore[arg-type]
