@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,9 @@ from vipbench.baselines.flow_data import Pairs, Sample
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS
 from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.presets import Input
+from vipbench.errors import UserError
 from vipbench.pixels import read_image
-from vipbench.types import Dataset, Frame
+from vipbench.types import Dataset, Frame, Video
 
 HELD_OUT = CLIPS = 64
 PASSED, MISSED, OPEN = "passed", "missed", "not measured"
@@ -96,18 +98,27 @@ def samples(pairs: Pairs, count: int = HELD_OUT) -> Iterator[Sample]:
     return (pairs.pair(pairs.rng(0, i)) for i in range(count))
 
 
-def real_clips(dataset: Dataset, spec: Input, count: int = CLIPS) -> Iterator[Clip]:
-    """Consecutive frames from all over the train split, `count` pairs at most; none where no two are next."""
+def real_clips(dataset: Dataset, spec: Input, count: int = CLIPS) -> list[Clip]:
+    """Consecutive frames from all over a split, `count` pairs at most; none where no two frames are next.
+
+    Of val, which no training sees, else of train. Raises UserError for damaged photos.
+    """
     following = [
         (a, b)
-        for video in dataset.videos("train")
+        for video in _videos(dataset)
         for a, b in zip(video.frames, video.frames[1:], strict=False)
-        if b.index == a.index + 1
+        if b.index == a.index + 1 and a.image.is_file() and b.image.is_file()
     ]
-    for at in np.linspace(0, len(following) - 1, min(count, len(following))).round().astype(int):
-        images, places = zip(*(_placed(frame, spec) for frame in following[at]), strict=True)
-        if places[0] == places[1]:  # a video of mixed sizes
-            yield images[0], images[1], places[0]
+    chosen = np.linspace(0, len(following) - 1, min(count, len(following))).round().astype(int)
+    pairs = ([_placed(frame, spec) for frame in following[at]] for at in chosen)
+    return [(target, reference, p) for (target, p), (reference, q) in pairs if p == q]  # of one size
+
+
+def _videos(dataset: Dataset) -> Sequence[Video]:
+    for split in ("val", "train"):
+        with suppress(UserError):  # not every root has every split
+            return dataset.videos(split)
+    return ()
 
 
 def _placed(frame: Frame, spec: Input) -> tuple[Tensor, Placement]:

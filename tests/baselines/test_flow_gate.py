@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from made_flow import rng, sampled  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from vipbench import UserError  # noqa: E402
 from vipbench.baselines import flow_gate, presets  # noqa: E402
 from vipbench.baselines.canvas import Placement  # noqa: E402
 from vipbench.baselines.flow_data import placed  # noqa: E402
@@ -114,7 +115,7 @@ def test_the_words_say_what_to_do_unless_it_passed() -> None:
 class Clips:
     """A data set of frames on disk with the numbers given, a video for each list."""
 
-    name = "clips"
+    split = "val"
 
     def __init__(self, root: Path, *videos: Sequence[int]) -> None:
         self.made = []
@@ -127,22 +128,34 @@ class Clips:
             self.made.append(Video(f"v{v}", "train", tuple(frames)))
 
     def videos(self, split: str) -> list[Video]:
-        assert split == "train"
+        if split != self.split:
+            raise UserError(f"no split {split}")
         return self.made
 
 
 def test_only_consecutive_frames_are_clips(tmp_path: Path) -> None:
     dataset = Clips(tmp_path, [1, 2, 3, 28, 29], [1, 26, 51], [5, 6])
-    found = list(flow_gate.real_clips(dataset, SPEC))  # type: ignore[arg-type]
+    found = flow_gate.real_clips(dataset, SPEC)  # type: ignore[arg-type]
     assert len(found) == 4
     target, reference, placement = found[0]
     expected = clip(photo(1), photo(2))
     assert torch.equal(target, expected[0])
     assert torch.equal(reference, expected[1])
     assert placement == expected[2]
-    assert len(list(flow_gate.real_clips(dataset, SPEC, 2))) == 2  # type: ignore[arg-type]
+    assert len(flow_gate.real_clips(dataset, SPEC, 2)) == 2  # type: ignore[arg-type]
 
 
 def test_a_data_set_of_single_frames_has_no_clips(tmp_path: Path) -> None:
     dataset = Clips(tmp_path, [1], [1, 26])
-    assert list(flow_gate.real_clips(dataset, SPEC)) == []  # type: ignore[arg-type]
+    assert flow_gate.real_clips(dataset, SPEC) == []  # type: ignore[arg-type]
+
+
+def test_frames_of_train_are_taken_where_there_is_no_val_and_those_without_a_photo_never(
+    tmp_path: Path,
+) -> None:
+    dataset = Clips(tmp_path, [1, 2, 3, 4])
+    dataset.split = "train"
+    dataset.made[0].frames[3].image.unlink()
+    assert len(flow_gate.real_clips(dataset, SPEC)) == 2  # type: ignore[arg-type]
+    dataset.split = "none"
+    assert flow_gate.real_clips(dataset, SPEC) == []  # type: ignore[arg-type]
