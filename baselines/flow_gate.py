@@ -51,10 +51,11 @@ class Gate:
 
     @property
     def verdict(self) -> str:
-        """passed where warping brings real frames closer, else missed; not measured without clips."""
-        if not self.clips:
+        """passed where both errors are below those of zero flow, else missed; not measured without clips."""
+        if self.epe < self.zero_epe and not self.clips:
             return OPEN
-        return PASSED if self.photometric < self.zero_photometric else MISSED
+        better = self.epe < self.zero_epe and self.photometric < self.zero_photometric
+        return PASSED if better else MISSED
 
     def about(self) -> dict[str, str]:
         """The figures in words, for the metadata of the weights."""

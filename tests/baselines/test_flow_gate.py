@@ -15,7 +15,7 @@ from torch import Tensor, nn  # noqa: E402
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import flow_gate, presets  # noqa: E402
 from vipbench.baselines.canvas import Placement  # noqa: E402
-from vipbench.baselines.flow_data import placed  # noqa: E402
+from vipbench.baselines.flow_data import Sample, placed  # noqa: E402
 from vipbench.baselines.flow_gate import MISSED, OPEN, PASSED, full_flow, told  # noqa: E402
 from vipbench.baselines.flow_gate import flow_gate as measure  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
@@ -49,8 +49,14 @@ def clip(target: np.ndarray, reference: np.ndarray) -> flow_gate.Clip:
     return placement.image(target), placement.image(reference), placement
 
 
+def sideways(u: float) -> Sample:
+    """A pair whose flow is u pixels to the right everywhere."""
+    target, reference, flow = placed(make_pair(rng(0), 48, 80), SPEC)
+    return target, reference, torch.tensor([u, 0.0])[:, None, None].expand_as(flow)
+
+
 def test_the_right_flow_passes_and_the_wrong_one_misses() -> None:
-    pairs = [placed(make_pair(rng(i), 48, 80), SPEC) for i in range(3)]
+    pairs = [sideways(4), sideways(3), sideways(5)]
     clips = [clip(photo(0), photo(4)) for _ in range(2)]
     right, wrong = (measure(Constant(u, 0), pairs, clips) for u in (4.0, -4.0))
     assert right.verdict == PASSED
@@ -58,7 +64,16 @@ def test_the_right_flow_passes_and_the_wrong_one_misses() -> None:
     assert wrong.verdict == MISSED
     assert wrong.better == 0
     assert right.zero_photometric == wrong.zero_photometric
+    assert (right.epe, right.zero_epe, wrong.epe) == pytest.approx((2 / 3, 4, 8))
     assert (right.pairs, right.clips) == (3, 2)
+
+
+def test_both_errors_must_be_below_those_of_zero_flow() -> None:
+    moving = [clip(photo(0), photo(4))]
+    assert measure(Constant(4, 0), [sideways(-4)], moving).verdict == MISSED
+    assert measure(Constant(-4, 0), [sideways(-4)], moving).verdict == MISSED
+    assert measure(Constant(4, 0), [sideways(-4)], []).verdict == MISSED
+    assert measure(Constant(0, 0), [sideways(4)], moving).verdict == MISSED
 
 
 def test_the_figures_are_those_written_out_in_float64() -> None:
@@ -95,7 +110,7 @@ def test_a_real_network_is_measured() -> None:
 
 
 def test_without_clips_nothing_is_concluded() -> None:
-    found = measure(Constant(1, 0), [placed(make_pair(rng(0), 48, 80), SPEC)], [], "some pairs")
+    found = measure(Constant(1, 0), [sideways(2)], [], "some pairs")
     assert found.verdict == OPEN
     assert np.isnan(found.photometric)
     assert found.about()["gate_photometric"] == OPEN
@@ -103,7 +118,7 @@ def test_without_clips_nothing_is_concluded() -> None:
 
 
 def test_the_words_say_what_to_do_unless_it_passed() -> None:
-    pair = [placed(make_pair(rng(0), 48, 80), SPEC)]
+    pair = [sideways(3)]
     right, wrong = (measure(Constant(u, 0), pair, [clip(photo(0), photo(4))]).about() for u in (4.0, -4.0))
     assert told(right).startswith("FlowNet-S: gate passed: end-point error ")
     assert "VIPBENCH_CHAIRS" not in told(right)
