@@ -16,7 +16,7 @@ from vipbench.baselines.nn.convrnn import UNITS
 from vipbench.baselines.nn.deeplab import FeatureNet
 from vipbench.baselines.nn.embedding import Embedding, aggregate
 from vipbench.baselines.nn.flownet import STRIDE, FlowNetS
-from vipbench.baselines.nn.heads import AtrousClassifier, ParsingRCNN
+from vipbench.baselines.nn.heads import AtrousClassifier, ParsingRCNN, pixel_loss
 from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.presets import Preset
@@ -29,11 +29,10 @@ class ObjectHead(AtrousClassifier):
     """The DAVIS head: no instance branch, two classes (ATEN paper section 4.3)."""
 
     def losses(
-        self, features: Tensor, truths: Sequence[Truth], generator: torch.Generator
+        self, features: Tensor, truths: Sequence[Truth], draws: Sequence[torch.Generator]
     ) -> dict[str, Tensor]:
-        """Pixel cross-entropy of background and object."""
-        category = torch.stack([t.category for t in truths])
-        return {"parsing": F.cross_entropy(self(features), category, ignore_index=255)}
+        """Pixel cross-entropy of background and object; nothing is drawn."""
+        return {"parsing": pixel_loss(self(features), torch.stack([t.category for t in truths]))}
 
 
 class FrameNet(nn.Module):
@@ -150,6 +149,14 @@ class FgfaNet(GuidedNet):
 
         The frame itself is in the mean as it is, without a warp.
         """
-        warped = (warp(theirs, self.field(image, other)[0], border=self.border) for other, theirs in others)
-        split = ((m[:, : self.channels], m[:, self.channels :]) for m in chain([described], warped))
+        warped = (self.warped(image, other, theirs) for other, theirs in others)
+        return self.mean(chain([described], warped), described)
+
+    def warped(self, image: Tensor, other: Tensor, described: Tensor) -> Tensor:
+        """Another frame's features and embedding, warped to the frame; images [N, 3, H, W]."""
+        return warp(described, self.field(image, other)[0], border=self.border)
+
+    def mean(self, maps: Iterable[Tensor], described: Tensor) -> Tensor:
+        """Features and embeddings of frames -> their mean features, weighted by likeness to this frame's."""
+        split = ((m[:, : self.channels], m[:, self.channels :]) for m in maps)
         return aggregate(split, described[:, self.channels :])

@@ -1,11 +1,12 @@
-"""Training samples: frames, their keys and their targets, drawn by seed and step alone.
+"""Training samples: frames, their neighbours and their targets, drawn by seed, step and place in the batch.
 
-A sample depends on nothing but (seed, step, position in the batch), and the draws of anchors and RoIs on
-the step, so a resumed training sees what an undisturbed one sees.
+A sample, and what its anchors and RoIs are drawn with, depend on nothing but (seed, step, position in the
+batch): a resumed training sees what an undisturbed one sees, and so do several processes together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,22 +21,28 @@ from vipbench.datasets.vip import flip
 from vipbench.errors import UserError
 from vipbench.flow import read_flow
 from vipbench.pixels import read_image
-from vipbench.types import Dataset, Frame, Parsing
+from vipbench.types import Dataset, Frame, Parsing, Video
 
 VOID = 255
 
 
+Rule = Callable[[Video, int, np.random.Generator], list[int]]
+"""Which other frames a sample has: positions in the video, given that of the current frame."""
+
+
 @dataclass(frozen=True)
 class Clip:
-    """One sample: the current frame's image [3, canvas] and truth, and its keys' images.
+    """One sample: the current frame's image [3, canvas] and truth, and the images of other frames.
 
-    keys: this key first, then the others from near to far. is_key: the current frame is its own key.
+    others: in the order of the rule that chose them. same: which of them are the current frame itself.
+    draws: what the anchors and RoIs of this sample are drawn with.
     """
 
     image: Tensor
-    keys: tuple[Tensor, ...]
     truth: Truth
-    is_key: bool
+    others: tuple[Tensor, ...]
+    same: tuple[bool, ...]
+    draws: torch.Generator
 
 
 def truth_of(parsing: Parsing, placement: Placement) -> Truth:
@@ -64,11 +71,13 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 class Samples:
-    """Draws training samples from a split of a data set for one canvas."""
+    """Draws training samples from a split of a data set, or from a part of its videos, for one canvas."""
 
-    def __init__(self, dataset: Dataset, split: str, spec: Input, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, split: str, spec: Input, seed: int, part: slice = slice(None)
+    ) -> None:
         self.dataset, self.spec, self.seed = dataset, spec, seed
-        self.videos = list(dataset.videos(split))
+        self.videos = list(dataset.videos(split))[part]
         self.frames = [(video, i) for video in self.videos for i, f in enumerate(video.frames) if f.annotated]
         if not self.frames:
             raise UserError(f"data set {dataset.name}: split {split} has no annotated frame to train on")
@@ -77,20 +86,18 @@ class Samples:
         """The randomness of one sample."""
         return np.random.default_rng([self.seed, step, position])
 
-    def clip(self, rng: np.random.Generator, l: int, p: int) -> Clip:
-        """An annotated frame t, a key near it and p others on one side (ATEN paper, released sampling).
-
-        -floor(l/2) <= t - k < l - floor(l/2); the side of the other keys is a fair coin where both fit.
-        """
+    def clip(self, rng: np.random.Generator, rule: Rule) -> Clip:
+        """An annotated frame, mirrored or not by a fair coin, and the frames beside it that `rule` draws."""
         video, t = self.frames[rng.integers(len(self.frames))]
         mirrored = bool(rng.integers(2))
-        keys = _keys(t, len(video.frames), l, p, rng)
+        others = rule(video, t, rng)
         target = video.frames[t]
         image, placement = self._image(target, mirrored)
         parsing = self.dataset.read(target)
         truth = truth_of(flip(parsing) if mirrored else parsing, placement)
-        images = tuple(self._image(video.frames[k], mirrored)[0] for k in keys)
-        return Clip(image, images, truth, keys[:1] == [t])
+        images = tuple(self._image(video.frames[k], mirrored)[0] for k in others)
+        draws = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        return Clip(image, truth, images, tuple(k == t for k in others), draws)
 
     def pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(target image, reference image, backward flow [2, canvas] in pixels) with exact flow."""
@@ -111,16 +118,3 @@ class Samples:
         rgb = read_image(frame.image)
         placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.spec)
         return placement.image(rgb[:, ::-1] if mirrored else rgb), placement
-
-
-def _keys(t: int, length: int, l: int, p: int, rng: np.random.Generator) -> list[int]:
-    """Positions of the key and of p others, nearest first, all inside a video of `length` frames."""
-    if p < 0 or l < 1:
-        return []
-    low, high = max(0, t - (l - 1 - l // 2)), min(length - 1, t + l // 2)
-    k = int(rng.integers(low, high + 1))
-    sides = [step for step in (-l, l) if 0 <= k + p * step < length]
-    if not sides:
-        raise UserError(f"a video of {length} frames is too short for keys {l} frames apart, {p + 1} of them")
-    step = sides[rng.integers(len(sides))]
-    return [k + i * step for i in range(p + 1)]

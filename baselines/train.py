@@ -1,4 +1,4 @@
-"""Training: the frame model, FlowNet-S, then ATEN end to end from both (ATEN paper section 3.5).
+"""Training: the frame model, FlowNet-S, then each temporal method end to end from both (ATEN paper 3.5).
 
 `train` makes what a method starts from first, in the same folder, and skips what is there already.
 """
@@ -6,37 +6,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from vipbench.atomic import replacing
 from vipbench.baselines import presets, weights
 from vipbench.baselines.loading import check_device, task_of
-from vipbench.baselines.network import AtenNet, FrameNet
-from vipbench.baselines.nn.flownet import FlowNetS, flow_loss
-from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.presets import Preset, Stage
-from vipbench.baselines.samples import Clip, Samples
+from vipbench.baselines.recipes import RECIPES, Measured, Recipe
+from vipbench.baselines.samples import Samples
+from vipbench.baselines.train_log import Log, Terms, draw
+from vipbench.baselines.train_loop import Checkpoint, Progress, Task, fit, same
 from vipbench.errors import UserError
 from vipbench.types import Dataset
 
-METHODS = ("frame", "flow", "aten")
-KEY_RANGE, KEYS = 3, 2  # l and p in training, as released, whatever l and p the method is run with
-LOG_EVERY, SAVE_EVERY = 20, 200
-Losses = Callable[[int], dict[str, Tensor]]
-Progress = Callable[[str, int, int, dict[str, float]], None]
-
-
-class Stateful(Protocol):
-    """A model, an optimiser or a schedule."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+HELD_OUT = 16  # samples, the same for every seed
+FLOW_SHARE = 16  # one in so many videos with exact flow, which the train split alone has, is held out
 
 
 def train(
@@ -47,208 +35,103 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Path:
     """Train a method from scratch on the data set's train split; returns the weights file in `out`.
 
-    method: frame, flow (FlowNet-S alone) or aten. Steps, rates and batch come from the preset. A killed
-    training goes on from its last checkpoint to the same weights. progress(stage, step, steps, losses).
-    Raises UserError for an unknown method or preset and for data that cannot be trained on.
+    method: one of RECIPES. Steps, rates and batch come from the preset. Beside the weights lie their curves,
+    CSV and PNG, with the loss on samples of the split `val` (flow: on videos of train that are left out). A
+    killed training goes on from its last checkpoint to the same files. progress(stage, step, steps, losses);
+    note(message). Raises UserError for an unknown method or preset and for data that cannot be trained on.
     """
-    if method not in METHODS:
-        raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(METHODS)}")
+    if method not in RECIPES:
+        raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(RECIPES)}")
     if seed < 0:
         raise UserError(f"seed {seed}: expected 0 or more")
     check_device(device)
-    sizes = presets.load(preset, task_of(dataset))
+    sizes, recipe = presets.load(preset, task_of(dataset)), RECIPES[method]
     about = _about(method, sizes, dataset, seed)
     target = out / ("-".join(about[k] for k in ("preset", "method", "task") if k in about) + ".safetensors")
     if target.exists():
-        _same(target, weights.about(target), about)
+        same(target, weights.about(target), about)
         return target
-    starts = [train(m, preset, dataset, out, seed, device, progress) for m in _needed(method)]
+    samples = _samples(method, dataset, sizes, seed)
+    starts = [train(m, preset, dataset, out, seed, device, progress, note) for m in recipe.starts]
     torch.manual_seed(seed)
-    model, losses, stage = _prepare(method, sizes, Samples(dataset, "train", sizes.input, seed), device)
-    for path in starts:
-        weights.initialise(_part(model, path), path)
+    model = recipe.build(sizes).to(device)
+    for name, path in zip(recipe.starts, starts, strict=True):
+        weights.initialise(_part(model, name), path)
+    task = _task(method, model, _stage(recipe, sizes), samples, device)
     checkpoint = Checkpoint(target.with_suffix(".checkpoint"), about)
-    fit(model, stage, losses, checkpoint, method, progress)
-    weights.save(model, target, about)
+    log = Log(target.with_suffix(".csv"), task.stage.steps)
+    fit(model, task, checkpoint, log, progress)
+    _picture(log, target, note)
+    weights.save(model, target, about | log.about())
     checkpoint.path.unlink(missing_ok=True)
     return target
 
 
+def _stage(recipe: Recipe, sizes: Preset) -> Stage:
+    stage: Stage = getattr(sizes, recipe.stage)
+    return stage
+
+
 def _about(method: str, sizes: Preset, dataset: Dataset, seed: int) -> dict[str, str]:
     """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
-    stage = {"frame": sizes.frame, "flow": sizes.flow_stage, "aten": sizes.aten}[method]
-    built = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.encoding, sizes.heads)
+    stage = _stage(RECIPES[method], sizes)
+    built: Any = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.encoding, sizes.heads)
     settings = hashlib.sha256(repr((sizes.input, built, stage)).encode()).hexdigest()[:16]
     about = {"method": method, "preset": sizes.name, "settings": settings, "seed": str(seed)}
     about |= {"data": dataset.version, "steps": str(stage.steps)}
     return about if method == "flow" else about | {"task": sizes.task, "dataset": dataset.name}
 
 
-def _same(path: Path, found: dict[str, str], about: dict[str, str]) -> None:
-    """UserError where a file in the output folder comes from other settings."""
-    other = {key: found.get(key) for key in about if found.get(key) != about[key]}
-    if other:
-        wanted = {key: about[key] for key in other}
-        raise UserError(f"{path} was trained with {other}, asked for {wanted}. Choose another --out")
+def _part(model: nn.Module, start: str) -> nn.Module:
+    """The part of a model that a recipe's weights start: FlowNet-S, or all that carries their names."""
+    return model.get_submodule("flow") if start == "flow" else model
 
 
-def _needed(method: str) -> tuple[str, ...]:
-    """What a method's training starts from."""
-    return ("frame", "flow") if method == "aten" else ()
+def _samples(method: str, dataset: Dataset, sizes: Preset, seed: int) -> tuple[Samples, Samples]:
+    """What is trained on and what is held out, the latter drawn by a seed of its own."""
+    if method != "flow":
+        train = Samples(dataset, "train", sizes.input, seed)
+        return train, Samples(dataset, "val", sizes.input, 0)
+    count = max(1, len(dataset.videos("train")) // FLOW_SHARE)
+    train = Samples(dataset, "train", sizes.input, seed, slice(None, -count))
+    return train, Samples(dataset, "train", sizes.input, 0, slice(-count, None))
 
 
-def _part(model: nn.Module, path: Path) -> nn.Module:
-    """The part of a model that a weights file starts: FlowNet-S, or all that carries its names."""
-    return model.flow if isinstance(model, AtenNet) and path.stem.endswith("-flow") else model
+def _task(method: str, model: nn.Module, stage: Stage, samples: tuple[Samples, Samples], device: str) -> Task:
+    """A stage with the losses of a recipe on the samples of each step and on those held out."""
+    recipe, (own, others) = RECIPES[method], samples
+
+    def losses(step: int) -> Terms:
+        return recipe.losses(model, own, [own.rng(step, b) for b in range(stage.batch)], device)
+
+    def held_out() -> dict[str, float]:
+        return _mean(recipe.held_out or recipe.losses, model, others, stage.batch, device)
+
+    return Task(method, stage, losses, held_out)
 
 
-def _prepare(method: str, sizes: Preset, samples: Samples, device: str) -> tuple[nn.Module, Losses, Stage]:
-    """The untrained model, its losses at a step, and the stage of the preset that trains it."""
-    if method == "flow":
-        flow = FlowNetS(sizes.flow, sizes.features.channels).to(device)
-        return (
-            flow,
-            lambda step: _flow_losses(flow, samples, sizes.flow_stage, step, device),
-            sizes.flow_stage,
-        )
-    if method == "frame":
-        net = FrameNet(sizes).to(device)
-        return net, lambda step: _frame_losses(net, samples, sizes.frame, step, device), sizes.frame
-    aten = AtenNet(sizes).to(device)
-    return aten, lambda step: _aten_losses(aten, samples, sizes.aten, step, device), sizes.aten
+@torch.no_grad()
+def _mean(
+    measured: Measured, model: nn.Module, samples: Samples, batch: int, device: str
+) -> dict[str, float]:
+    """Mean terms over the held-out samples, a batch at a time."""
+    sums: dict[str, float] = {}
+    for start in range(0, HELD_OUT, batch):
+        rngs = [samples.rng(0, i) for i in range(start, min(start + batch, HELD_OUT))]
+        for name, term in measured(model, samples, rngs, device).items():
+            sums[name] = sums.get(name, 0.0) + term.item() * len(rngs)
+    return {name: total / HELD_OUT for name, total in sums.items()}
 
 
-def _clips(samples: Samples, stage: Stage, step: int, p: int) -> list[Clip]:
-    return [samples.clip(samples.rng(step, b), KEY_RANGE, p) for b in range(stage.batch)]
-
-
-def _truths(clips: list[Clip], device: str) -> list[Truth]:
-    return [c.truth.to(torch.device(device)) for c in clips]
-
-
-def _generator(step: int) -> torch.Generator:
-    return torch.Generator().manual_seed(step)
-
-
-def _flow_losses(net: FlowNetS, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
-    pairs = [samples.pair(samples.rng(step, b)) for b in range(stage.batch)]
-    target, reference, truth = (torch.stack(t).to(device) for t in zip(*pairs, strict=True))
-    return {"flow": flow_loss(net.pyramid(target, reference)[0], truth)}
-
-
-def _frame_losses(net: FrameNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
-    clips = _clips(samples, stage, step, p=-1)
-    features = net.features(torch.stack([c.image for c in clips]).to(device))
-    return net.head.losses(features, _truths(clips, device), _generator(step))
-
-
-def _aten_losses(net: AtenNet, samples: Samples, stage: Stage, step: int, device: str) -> dict[str, Tensor]:
-    """Encode the key from the others, propagate it to the current frame, and parse that.
-
-    Where the current frame is its own key, the encoded features are used as they are.
-    """
-    clips = _clips(samples, stage, step, KEYS)
-    current = torch.stack([c.image for c in clips]).to(device)
-    keys = [torch.stack(images).to(device) for images in zip(*(c.keys for c in clips), strict=True)]
-    features = net.features(torch.cat(keys)).chunk(len(keys))
-    encoded = net.encode(keys[0], features[0], list(zip(keys[1:], features[1:], strict=True)))
-    propagated = net.propagate(encoded, current, keys[0])
-    is_key = torch.tensor([c.is_key for c in clips], device=device)[:, None, None, None]
-    return net.head.losses(
-        torch.where(is_key, encoded, propagated), [c.truth for c in clips], _generator(step)
-    )
-
-
-def fit(
-    model: nn.Module,
-    stage: Stage,
-    losses: Losses,
-    checkpoint: Checkpoint,
-    title: str,
-    progress: Progress | None = None,
-) -> None:
-    """Run one stage, from its checkpoint if there is one."""
-    optimizer = _optimizer(model, stage)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
-    start = checkpoint.load(model=model, optimizer=optimizer, schedule=schedule)
-    _set_mode(model, stage)
-    for step in range(start, stage.steps):
-        terms = losses(step)
-        loss = torch.stack(list(terms.values())).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        if progress and step % LOG_EVERY == 0:
-            progress(title, step, stage.steps, {name: term.item() for name, term in terms.items()})
-        if (step + 1) % SAVE_EVERY == 0:
-            checkpoint.save(step + 1, model=model, optimizer=optimizer, schedule=schedule)
-    model.eval()
-
-
-def _set_mode(model: nn.Module, stage: Stage) -> None:
-    """Training mode; frozen norms keep their statistics (their scale and shift still learn)."""
-    model.train()
-    if stage.frozen_norm:
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-
-
-def _rate(stage: Stage, step: int) -> float:
-    """Share of the peak rate: the warm-up, then a step to a tenth or a cosine to zero."""
-    warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
-    if stage.drop < 1:
-        return warm * (1.0 if step < stage.drop * stage.steps else 0.1)
-    return float(warm * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * step / stage.steps))))
-
-
-def _decayed(model: nn.Module) -> Iterable[tuple[bool, nn.Parameter]]:
-    """Every trainable parameter, and whether weight decay applies: not to biases and norms."""
-    return ((p.ndim > 1, p) for p in model.parameters() if p.requires_grad)
-
-
-def _optimizer(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """The stage's optimiser; biases and norms do not decay."""
-    parameters = list(_decayed(model))
-    groups = [
-        {"params": [p for decay, p in parameters if decay], "weight_decay": stage.decay},
-        {"params": [p for decay, p in parameters if not decay], "weight_decay": 0.0},
-    ]
-    if stage.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=stage.rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=stage.rate)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A file that a killed training goes on from, and what it was started as."""
-
-    path: Path
-    about: dict[str, str]
-
-    def save(self, step: int, **parts: Stateful) -> None:
-        """Write the state of all parts after `step` steps, atomically."""
-        states = {name: part.state_dict() for name, part in parts.items()}
-        with replacing(self.path) as temporary:
-            torch.save({"step": step, "about": self.about, "parts": states}, temporary)
-
-    def load(self, **parts: Stateful) -> int:
-        """Restore all parts and return the number of steps done, 0 without a file.
-
-        Raises UserError for the checkpoint of a training with other settings.
-        """
-        if not self.path.exists():
-            return 0
-        try:
-            state = torch.load(self.path, weights_only=True)
-        except Exception as error:  # a damaged file raises whatever its bytes happen to mean
-            raise UserError(f"{self.path}: damaged checkpoint. Delete it to start again") from error
-        _same(self.path, state["about"], self.about)
-        for name, part in parts.items():
-            part.load_state_dict(state["parts"][name])
-        return int(state["step"])
+def _picture(log: Log, target: Path, note: Callable[[str], None] | None) -> None:
+    """The curves beside the weights, where matplotlib is there."""
+    path = target.with_suffix(".png")
+    try:
+        draw(log.rows, path, target.stem)
+    except ImportError:
+        if note:
+            note(f"{path} is not drawn: it needs matplotlib, pip install 'vipbench[plots]'")

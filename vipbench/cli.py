@@ -159,7 +159,11 @@ def table(paper_table: int, records: Path, fmt: str, dataset: str | None, interv
 
 
 @main.command()
-@click.option("--method", required=True, help="frame, flow or aten.")
+@click.option(
+    "--method",
+    required=True,
+    help="frame, flow, dff, fgfa, aten, aten-lstm, aten-mean or aten-unaligned; and what it starts from.",
+)
 @given.dataset
 @click.option(
     "--preset", default="tiny", show_default=True, help="tiny, or paper-vip or paper-davis for the full size."
@@ -173,7 +177,7 @@ def train(method: str, data: DatasetSpec, preset: str, out: Path, seed: int, dev
     from vipbench.baselines.train import train as fit
 
     with console.progress("train") as tick:
-        weights = fit(method, preset, data.open(), out, seed, device, tick)
+        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note)
     console.result(fmt, {"weights": str(weights)}, str(weights))
 
 

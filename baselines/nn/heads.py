@@ -115,46 +115,49 @@ class ParsingRCNN(nn.Module):
         return boxes[bx.nms(boxes, scores[top], s.rpn_nms, count)]
 
     def losses(
-        self, features: Tensor, truths: Sequence[Truth], generator: torch.Generator
+        self, features: Tensor, truths: Sequence[Truth], draws: Sequence[torch.Generator]
     ) -> dict[str, Tensor]:
-        """The terms of Eq. 7, each a mean over the batch; the RPN's two terms are implied by it."""
+        """The terms of Eq. 7; the RPN's two terms are implied by it.
+
+        Each is the mean over the images of its mean in one image, and each image has draws of its own, so
+        that a batch may be divided among processes.
+        """
         category = torch.stack([t.category for t in truths])
         anchors, canvas = self.anchors(features), (category.shape[1], category.shape[2])
-        parsing = self.parsing(features)
         logits, deltas = self.rpn(self.rpn_trunk(features))
-        trunk = self.roi_trunk(features)
-        rpn, rois = [], []
-        for truth, scores, moves in zip(truths, logits, deltas, strict=True):
-            chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.sizes.anchors, generator)
-            rpn.append((scores[chosen], labels, moves[chosen[: len(wanted)]], wanted))
+        terms, rois = [], []
+        for truth, scores, moves, draw in zip(truths, logits, deltas, draws, strict=True):
+            chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.sizes.anchors, draw)
+            moved = moves[chosen[: len(wanted)]]
+            terms.append(
+                {"rpn_class": F.cross_entropy(scores[chosen], labels), "rpn_box": _smooth_l1(moved, wanted)}
+            )
             with torch.no_grad():
                 proposals = self.proposals(scores, moves, anchors, canvas)
-            rois.append(roi_targets(proposals, truth, self.sizes.rois, generator))
-        found, labels, moved, wanted = (torch.cat(terms) for terms in zip(*rpn, strict=True))
-        return {
-            "parsing": F.cross_entropy(parsing, category, ignore_index=255),
-            "rpn_class": F.cross_entropy(found, labels),
-            "rpn_box": _smooth_l1(moved, wanted),
-        } | self._roi_losses(trunk, rois)
+            rois.append(roi_targets(proposals, truth, self.sizes.rois, draw))
+        parsing = pixel_loss(self.parsing(features), category)
+        return {"parsing": parsing} | _means(terms) | self._roi_losses(self.roi_trunk(features), rois)
 
     def _roi_losses(self, trunk: Tensor, targets: Sequence[RoiTargets]) -> dict[str, Tensor]:
-        """Class and box terms over the sampled RoIs, the mask term over the positive ones."""
+        """Class and box terms over an image's sampled RoIs, the mask term over its positive ones."""
+        counts, positives = [len(t.labels) for t in targets], [len(t.deltas) for t in targets]
         small = torch.cat([roi_align(m, t.boxes, 7, 0.25) for m, t in zip(trunk, targets, strict=True)])
+        boxes = [t.boxes[:p] for t, p in zip(targets, positives, strict=True)]
+        large = torch.cat([roi_align(m, b, 14, 0.25) for m, b in zip(trunk, boxes, strict=True)])
         scores, moves = self.box(small)
-        labels = torch.cat([t.labels for t in targets])
-        wanted = torch.cat([t.deltas for t in targets])
-        masks = torch.cat([t.masks for t in targets])
-        positives = [t.boxes[: len(t.deltas)] for t in targets]
-        large = torch.cat([roi_align(m, b, 14, 0.25) for m, b in zip(trunk, positives, strict=True)])
         # Batch norm cannot average over no RoI at all.
-        mask = (
-            F.binary_cross_entropy_with_logits(self.mask(large)[:, 1], masks) if len(large) else large.sum()
+        masks = self.mask(large)[:, 1] if len(large) else large.new_zeros(0, 28, 28)
+        split = zip(targets, scores.split(counts), moves.split(counts), masks.split(positives), strict=True)
+        return _means(
+            [
+                {
+                    "class": F.cross_entropy(score, t.labels),
+                    "box": _smooth_l1(move[: len(t.deltas)], t.deltas),
+                    "mask": F.binary_cross_entropy_with_logits(mask, t.masks) if len(mask) else mask.sum(),
+                }
+                for t, score, move, mask in split
+            ]
         )
-        return {
-            "class": F.cross_entropy(scores, labels),
-            "box": _smooth_l1(moves[labels == 1], wanted),
-            "mask": mask,
-        }
 
     def detect(self, features: Tensor, window: Window) -> tuple[Detections, Tensor]:
         """One image [1, C, H, W] -> its persons, and class probabilities [classes, canvas]."""
@@ -182,3 +185,14 @@ class ParsingRCNN(nn.Module):
 def _smooth_l1(found: Tensor, wanted: Tensor) -> Tensor:
     """Smooth L1 (beta 1), mean over all coordinates of the positives; 0 without positives."""
     return F.smooth_l1_loss(found, wanted) if len(wanted) else found.sum()
+
+
+def pixel_loss(logits: Tensor, category: Tensor) -> Tensor:
+    """Cross-entropy of [N, classes, H, W] over the labelled pixels of [N, H, W]: mean over the images."""
+    lost = F.cross_entropy(logits, category, ignore_index=255, reduction="none").flatten(1).sum(1)
+    return (lost / (category != 255).flatten(1).sum(1).clamp(min=1)).mean()
+
+
+def _means(images: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of every term over the images."""
+    return {name: torch.stack([terms[name] for terms in images]).mean() for name in images[0]}

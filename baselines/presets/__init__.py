@@ -34,7 +34,7 @@ KINDS: dict[str, type] = {
     "heads": HeadSizes,
     "frame": Stage,
     "flow_stage": Stage,
-    "aten": Stage,
+    "temporal": Stage,
 }
 
 

@@ -123,4 +123,4 @@ class Preset:
     heads: HeadSizes
     frame: Stage
     flow_stage: Stage
-    aten: Stage
+    temporal: Stage

@@ -51,7 +51,7 @@ def test_papers_settings() -> None:
     assert (vip.flow.factor, vip.encoding.gate, vip.encoding.l, vip.encoding.p) == (5, "sigmoid", 3, 2)
     assert len(vip.heads.scales) * len(vip.heads.ratios) == 15
     assert (vip.features.blocks, davis.features.blocks) == ((3, 4, 6, 3), (3, 4, 23, 3))
-    for stage, drop in ((vip.frame, 0.5), (vip.aten, 0.5), (davis.frame, 0.4), (davis.aten, 0.4)):
+    for stage, drop in ((vip.frame, 0.5), (vip.temporal, 0.5), (davis.frame, 0.4), (davis.temporal, 0.4)):
         assert (stage.optimizer, stage.rate, stage.decay, stage.drop) == ("sgd", 1e-3, 2e-4, drop)
     assert replace(davis.features, blocks=vip.features.blocks) == vip.features
 

@@ -11,20 +11,22 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets, train, weights  # noqa: E402
+from vipbench.baselines import presets, train, train_loop, weights  # noqa: E402
 from vipbench.baselines.presets import Preset  # noqa: E402
-from vipbench.baselines.samples import Samples, _keys  # noqa: E402
+from vipbench.baselines.recipes import RECIPES  # noqa: E402
+from vipbench.baselines.samples import Samples  # noqa: E402
 from vipbench.datasets import synth_write  # noqa: E402
 from vipbench.datasets.synth import Synth, SynthDavis, make  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The train split of synth, cut to two videos."""
+    """The splits train and val of synth, cut to two videos and one."""
     home = tmp_path_factory.mktemp("synth")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(synth_write.SPLITS, "train", replace(synth_write.SPLITS["train"], count=2))
-        make(home, ["train"])
+        patch.setitem(synth_write.SPLITS, "val", replace(synth_write.SPLITS["val"], count=1))
+        make(home, ["train", "val"])
     return home
 
 
@@ -39,11 +41,18 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
             p,
             frame=replace(p.frame, steps=4, batch=2),
             flow_stage=replace(p.flow_stage, steps=2, batch=2),
-            aten=replace(p.aten, steps=2, batch=2),
+            temporal=replace(p.temporal, steps=2, batch=2),
         )
 
     monkeypatch.setattr(presets, "load", shortened)
-    monkeypatch.setattr(train, "SAVE_EVERY", 2)
+    monkeypatch.setattr(train_loop, "SAVE_EVERY", 2)
+    monkeypatch.setattr(train, "HELD_OUT", 2)
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the frame and flow models of a test are kept for the others."""
+    return tmp_path_factory.mktemp("starts")
 
 
 def same(a: Path, b: Path) -> bool:
@@ -62,11 +71,9 @@ def test_aten_from_scratch_starts_from_its_frame_and_flow_models(
 
     path = train.train("aten", "tiny", kind(root), tmp_path, progress=progress)
     assert path.name == f"tiny-aten-{task}.safetensors"
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        f"tiny-aten-{task}.safetensors",
-        "tiny-flow.safetensors",
-        f"tiny-frame-{task}.safetensors",
-    ]
+    stems = (f"tiny-aten-{task}", "tiny-flow", f"tiny-frame-{task}")
+    expected = {f"{stem}.{kind}" for stem in stems for kind in ("csv", "safetensors")}
+    assert {p.name for p in tmp_path.glob("tiny-*") if p.suffix != ".png"} == expected
     assert list(seen) == ["frame", "flow", "aten"]
     assert all(0 < loss < 100 for losses in seen.values() for loss in losses)
     frame, aten = load_file(tmp_path / f"tiny-frame-{task}.safetensors"), load_file(path)
@@ -75,24 +82,51 @@ def test_aten_from_scratch_starts_from_its_frame_and_flow_models(
     assert not torch.equal(frame["features.decode1.weight"], aten["features.decode1.weight"])
 
 
-def test_a_killed_training_ends_with_the_same_weights(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", RECIPES)
+def test_a_killed_training_ends_with_the_same_files(
+    method: str, root: Path, starts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train.train("frame", "tiny", Synth(root), tmp_path / "whole")
-    plain = Samples.clip
-    calls = iter(range(100))
+    """Of every method; what it starts from is trained once."""
+    monkeypatch.setattr(train_loop, "SAVE_EVERY", 1)
+    data = SynthDavis(root)
+    for start in RECIPES[method].starts:
+        trained = train.train(start, "tiny", data, starts)
+        for home in ("whole", "cut"):
+            (tmp_path / home).mkdir(exist_ok=True)
+            (tmp_path / home / trained.name).write_bytes(trained.read_bytes())
+    whole = train.train(method, "tiny", data, tmp_path / "whole")
+    plain = Samples.rng
 
-    def dies(self: Samples, *args: Any) -> Any:
-        if next(calls) == 6:  # in step 3, after the checkpoint of step 2
+    def dies(self: Samples, step: int, position: int) -> Any:
+        if (step, position) == (1, 1):  # after the checkpoint of step 1
             raise KeyboardInterrupt
-        return plain(self, *args)
+        return plain(self, step, position)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Samples, "clip", dies)
+        patch.setattr(Samples, "rng", dies)
         with pytest.raises(KeyboardInterrupt):
-            train.train("frame", "tiny", Synth(root), tmp_path / "cut")
-    assert [p.suffix for p in (tmp_path / "cut").iterdir()] == [".checkpoint"]
-    assert same(train.train("frame", "tiny", Synth(root), tmp_path / "cut"), whole)
+            train.train(method, "tiny", data, tmp_path / "cut")
+    assert {p.suffix for p in (tmp_path / "cut").glob(f"{whole.stem}.*")} == {".checkpoint", ".csv"}
+    cut = train.train(method, "tiny", data, tmp_path / "cut")
+    assert same(cut, whole)
+    assert weights.about(cut) == weights.about(whole)
+    assert cut.with_suffix(".csv").read_text() == whole.with_suffix(".csv").read_text()
+
+
+def test_frame_and_flow_models_reach_every_method(root: Path, starts: Path) -> None:
+    """Untrained, a temporal method has the tensors of the models that it starts from."""
+    data, sizes = SynthDavis(root), presets.load("tiny", "davis")
+    for method, recipe in RECIPES.items():
+        net = recipe.build(sizes)
+        for start in recipe.starts:
+            path = train.train(start, "tiny", data, starts)
+            weights.initialise(train._part(net, start), path)
+            prefix = "flow." if start == "flow" else ""
+            own = net.state_dict()
+            assert all(
+                torch.equal(own[prefix + n], t.to(own[prefix + n])) for n, t in load_file(path).items()
+            )
+        assert ("flow.conv1.0.weight" in net.state_dict()) == bool(recipe.starts), method
 
 
 def test_what_was_trained_with_other_settings_is_not_taken(root: Path, tmp_path: Path) -> None:
@@ -134,30 +168,10 @@ def test_weights_of_another_shape_start_nothing(tmp_path: Path) -> None:
 
 
 def test_unknown_method(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'copy-first' cannot be trained; there are: frame, flow, aten"):
+    with pytest.raises(
+        UserError, match="'copy-first' cannot be trained; there are: frame, flow, dff, fgfa, aten, aten-lstm"
+    ):
         train.train("copy-first", "tiny", Synth(root), tmp_path)
-
-
-@pytest.mark.parametrize(("l", "low", "high"), [(3, -1, 1), (4, -2, 1), (5, -2, 2)])
-def test_key_of_a_sample_lies_where_the_paper_has_it(l: int, low: int, high: int) -> None:
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    drawn = [_keys(15, 30, l, 2, rng) for _ in range(300)]
-    assert {15 - keys[0] for keys in drawn} == set(range(low, high + 1))
-    assert {keys[1] - keys[0] for keys in drawn} == {-l, l}
-    assert all(keys[2] - keys[1] == keys[1] - keys[0] for keys in drawn)
-    starts = [_keys(0, 30, l, 2, rng) for _ in range(50)]
-    assert all(0 <= k < 30 for keys in starts for k in keys)
-
-
-def test_samples_do_not_depend_on_what_was_drawn_before(root: Path) -> None:
-    samples = Samples(Synth(root), "train", presets.load("tiny", "vip").input, seed=3)
-    first = samples.clip(samples.rng(5, 1), 3, 2)
-    samples.clip(samples.rng(6, 0), 3, 2)
-    again = samples.clip(samples.rng(5, 1), 3, 2)
-    assert torch.equal(first.image, again.image)
-    assert torch.equal(first.truth.category, again.truth.category)
 
 
 def test_flow_pairs_bring_the_reference_onto_the_target(root: Path) -> None:

@@ -1,0 +1,133 @@
+"""What there is to train, as data: a method's network, what its training starts from, its samples and losses.
+
+A variant's name is what `vipbench run` looks for among trained weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
+from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS, flow_loss
+from vipbench.baselines.presets import Preset
+from vipbench.baselines.samples import Rule, Samples
+from vipbench.baselines.train_log import Terms
+from vipbench.baselines.train_rules import alone, keys, offset
+
+KEY_RANGE, KEYS = 3, 2  # l and p in training, as released, whatever l and p the method is run with
+Rngs = Sequence[np.random.Generator]
+Measured = Callable[[Any, Samples, Rngs, str], Terms]
+"""(network, samples, the randomness of each sample, device) -> terms, each the mean over the samples."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a method is trained.
+
+    build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
+    whose weights it starts from. held_out: the losses and more figures, measured on held-out samples.
+    """
+
+    build: Callable[[Preset], nn.Module]
+    stage: str
+    losses: Measured
+    starts: tuple[str, ...] = ()
+    held_out: Measured | None = None
+
+
+def own(net: FrameNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
+    """The frame's own features."""
+    return net.features(image)  # type: ignore[no-any-return]
+
+
+def propagated(net: GuidedNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
+    """Deep Feature Flow: N_feat on the key alone; where the frame is its key, its features as they are."""
+    features = net.features(others[0])
+    return torch.where(same[0], features, net.propagate(features, image, others[0]))
+
+
+def encoded(net: AtenNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
+    """ATEN: the key encoded from the other keys, then propagated to the frame unless that is the key."""
+    key, *further = others
+    features = net.features(torch.cat(list(others))).chunk(len(others))
+    found = net.encode(key, features[0], list(zip(further, features[1:], strict=True)))
+    return torch.where(same[0], found, net.propagate(found, image, key))
+
+
+def averaged(net: FgfaNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
+    """FGFA: the weighted mean of the references alone; the frame gives its embedding (as released).
+
+    The embedding is taken before the warp and warped along, as the method does it at inference (the released
+    code embeds after the warp in training); so is the frame among its references left as it is.
+    """
+    described = net.described(net.features(torch.cat([image, *others])))
+    here, *theirs = described.chunk(1 + len(others))
+    pairs = zip(same, theirs, others, strict=True)
+    maps = (torch.where(is_here, d, net.warped(image, other, d)) for is_here, d, other in pairs)
+    return net.mean(maps, here)
+
+
+def parsed(
+    features: Callable[[Any, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor], rule: Rule
+) -> Measured:
+    """The losses of N_parse (Eq. 7) on the current frames' features. rule: which frames they have."""
+
+    def losses(net: FrameNet, samples: Samples, rngs: Rngs, device: str) -> Terms:
+        clips = [samples.clip(rng, rule) for rng in rngs]
+        image = torch.stack([c.image for c in clips]).to(device)
+        others = [torch.stack(images).to(device) for images in zip(*(c.others for c in clips), strict=True)]
+        same = [torch.tensor(flags, device=device) for flags in zip(*(c.same for c in clips), strict=True)]
+        here = features(net, image, others, [flags[:, None, None, None] for flags in same])
+        truths = [c.truth.to(torch.device(device)) for c in clips]
+        return net.head.losses(here, truths, [c.draws for c in clips])
+
+    return losses
+
+
+def _pairs(samples: Samples, rngs: Rngs, device: str) -> list[Tensor]:
+    """Targets, references and flows, stacked."""
+    return [torch.stack(t).to(device) for t in zip(*map(samples.pair, rngs), strict=True)]
+
+
+def flow_terms(net: FlowNetS, samples: Samples, rngs: Rngs, device: str) -> Terms:
+    """FlowNet-S's multi-scale loss on pairs with exact flow."""
+    target, reference, truth = _pairs(samples, rngs, device)
+    return {"flow": flow_loss(net.pyramid(target, reference)[0], truth)}
+
+
+def flow_error(net: FlowNetS, samples: Samples, rngs: Rngs, device: str) -> Terms:
+    """The loss; epe: mean distance of the finest flow from the exact one, in pixels; zero_epe: of no flow."""
+    target, reference, truth = _pairs(samples, rngs, device)
+    flows = net.pyramid(target, reference)[0]
+    full = F.interpolate(flows[-1] * FLOW_UNIT, truth.shape[2:], mode="bilinear", align_corners=False)
+    errors = {"epe": (full - truth).norm(dim=1).mean(), "zero_epe": truth.norm(dim=1).mean()}
+    return {"flow": flow_loss(flows, truth)} | errors
+
+
+def _flow_net(sizes: Preset) -> FlowNetS:
+    return FlowNetS(sizes.flow, sizes.features.channels)
+
+
+_temporal = partial(Recipe, stage="temporal", starts=("frame", "flow"))
+_aten = partial(_temporal, losses=parsed(encoded, keys(KEY_RANGE, KEYS)))
+
+RECIPES = {
+    "frame": Recipe(FrameNet, "frame", parsed(own, alone)),
+    "flow": Recipe(_flow_net, "flow_stage", flow_terms, held_out=flow_error),
+    "dff": _temporal(
+        partial(GuidedNet, border="zeros", half_flow=True), losses=parsed(propagated, offset(-9, 0, 1))
+    ),
+    "fgfa": _temporal(FgfaNet, losses=parsed(averaged, offset(-5, 5, 2))),
+    "aten": _aten(AtenNet),
+    "aten-lstm": _aten(partial(AtenNet, unit="lstm")),
+    "aten-mean": _aten(partial(AtenNet, unit="mean")),
+    "aten-unaligned": _aten(partial(AtenNet, align=False)),
+}
