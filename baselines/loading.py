@@ -69,7 +69,9 @@ def network(
     if not parts:
         parts, words = _shipped(method, sizes, lent)
     model = build(sizes)
-    weights.load(model, parts[0][0], *parts[1:])
+    told = [weights.load(model, parts[0][0], *parts[1:]), *(weights.about(path) for path, _ in parts[1:])]
+    if any(metadata.get("plateau") == "no" for metadata in told):  # as the training's log has it
+        words += ", undertrained"
     return model.to(device).eval(), f"preset {preset}, {words}"
 
 

@@ -66,13 +66,15 @@ ALLOWED = {
     "compare": "errors metrics entries resampled stats",
     "compare_text": "compare",
     "papers": f"{BASE} records metrics registry entries compare",
-    "table_words": "records papers compare compare_text",
-    "tables": f"{BASE} records papers metrics table_words",
+    "table_costs": "papers costs",
+    "table_words": "records papers compare compare_text table_costs",
+    "table_grids": "papers table_costs",
+    "tables": f"{BASE} records papers metrics table_words table_costs table_grids",
     "reproduce": f"{BASE} datasets specs registry runner runstate scorer records papers",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
-COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options", "cli_reproduce")
+COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options", "cli_reproduce", "cli_weights")
 CLI = {"vipbench.__main__", *(f"vipbench.{name}" for name in COMMANDS)}  # everything
 NOBODY = {"vipbench.baselines", "vipbench.leaderboard", "vipbench.console", *CLI}
 EXPORTS = {"vipbench.errors", "vipbench.types", "vipbench.version"}

@@ -240,7 +240,7 @@ def test_the_long_form_keeps_every_bit() -> None:
         if row["method"] == "CUT":
             assert row["ours"] / 100 == pytest.approx(record.value(row["measure"]), rel=1e-15)
     assert render([record], 2, "csv").splitlines()[0] == (
-        "table,dataset,version,split,videos,method,column,measure,ours,low,high,paper,difference"
+        "table,dataset,version,split,videos,method,column,measure,ours,low,high,paper,difference,caution"
     )
     assert "30.000000000000004" in render([record], 2, "csv")
 

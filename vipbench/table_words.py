@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterator
 from vipbench.compare import ALPHA, RESAMPLES
 from vipbench.compare_text import FEW
 from vipbench.papers import ABSENT
-from vipbench.papers.join import Block
+from vipbench.papers.join import UNDERTRAINED, Block, Line
 from vipbench.records import Record
+from vipbench.table_costs import COUNT, SPEED, known, verdicts
 
-FPS = "Our fps leave out the stages decode (reading images) and write (predictions); all others are in."
+FPS = (
+    "Our fps are of the network alone; they leave out the stages decode (reading images) and write (output)."
+)
+CAUTION = (
+    f"{UNDERTRAINED}: the log of these weights shows no plateau, the loss still fell when training ended; "
+    "with more steps the row may score higher."
+)
 ELSEWHERE = "made by other programs, scored here"
 
 
@@ -30,19 +37,19 @@ def heading(block: Block) -> list[str]:
     ]
 
 
-def _grouped(block: Block, of: Callable[[Record], str]) -> list[tuple[str, str]]:
+def _grouped(block: Block, of: Callable[[Line], str]) -> list[tuple[str, str]]:
     """(what is said of them, names of lines), in order; lines of which nothing is said are left out."""
     names: dict[str, list[str]] = {}
     for line in block.lines:
         if line.record:
-            names.setdefault(of(line.record), []).append(line.name)
+            names.setdefault(of(line), []).append(line.name)
     return [(said, ", ".join(of_them)) for said, of_them in sorted(names.items()) if said]
 
 
-def _about(record: Record) -> str:
+def _about(line: Line) -> str:
     """The preset and weights of a method that says what it ran with."""
-    run = record.provenance.run
-    return ELSEWHERE if run is None else str(run.get("about", ""))
+    made = line.record and line.record.provenance.run is not None
+    return line.about if made else ELSEWHERE
 
 
 def footer(block: Block) -> list[str]:
@@ -58,6 +65,8 @@ def footer(block: Block) -> list[str]:
         *_sure(block),
         unit,
         *([FPS] if timed else []),
+        *([CAUTION] if any(line.caution for line in block.lines) else []),
+        *([SPEED, COUNT, *verdicts(block)] if known(block) else []),
         *own,
         *table.notes,
     ]
@@ -73,8 +82,9 @@ def _made(block: Block) -> Iterator[str]:
         yield f"Scored {when} by vipbench {', '.join(versions)}; {'; '.join(where)}."
 
 
-def _device(record: Record) -> str:
+def _device(line: Line) -> str:
     """Where the method ran, or else where its folder was scored."""
+    record: Record = line.record  # type: ignore[assignment]
     device = (record.provenance.run or {}).get("device") or record.provenance.device
     return ", ".join(device[key] for key in ("cpu", "torch") if device.get(key))
 

@@ -2,7 +2,7 @@
 
 A table falls into blocks, one for each ground truth that Records were scored on. A difference is stated
 only in the block whose data are the paper's. What was not measured is a dash, never 0. Below a number stand
-the bounds of its interval over videos.
+the bounds of its interval over videos; below the table, what its rows cost.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from vipbench.papers import ABSENT
 from vipbench.papers.intervals import with_intervals
 from vipbench.papers.join import Block, Cell, blocks
 from vipbench.records import Record
+from vipbench.table_costs import Figure, costs, known
+from vipbench.table_grids import Grid, grids
 from vipbench.table_words import footer, heading
 
 WIDTH = 120
@@ -39,9 +41,9 @@ def render(
 
     number: 1, 2 or 3. fmt: terminal (120 columns, coloured on a terminal), markdown, latex (needs booktabs),
     csv or json; the last two hold one row a method and column, full doubles in the paper's unit (percent;
-    fps). low, high: the 95 % interval over videos, of Records whose states are at hand. dataset: only Records
-    of this data set. intervals: whether to resample, seconds a Record. Raises UserError for another number or
-    form.
+    fps), and what a method costs as further rows. low, high: the 95 % interval over videos, of Records whose
+    states are at hand. dataset: only Records of this data set. intervals: whether to resample, seconds a
+    Record. Raises UserError for another number or form.
     """
     forms: dict[str, Callable[[Sequence[Block]], str]] = {
         "terminal": _terminal,
@@ -56,24 +58,6 @@ def render(
     return forms[fmt]([with_intervals(block) for block in found] if intervals else found)
 
 
-def _grid(block: Block) -> Iterator[tuple[str, str, list[str]]]:
-    """The rows to print: (method, what it is, cells); the method is only in the first of its rows."""
-    for line in block.lines:
-        cells = list(block.cells(line))
-        yield line.name, "ours", [_number(c, c.ours) for c in cells]
-        if line.intervals:
-            yield "", "low", [_number(c, c.low) for c in cells]
-            yield "", "high", [_number(c, c.high) for c in cells]
-        if line.row:
-            yield "", "paper", [c.paper for c in cells]
-        if line.row and line.record and block.comparable:
-            yield "", "diff", [_number(c, c.difference, "+") for c in cells]
-
-
-def _number(cell: Cell, value: float | None, sign: str = "") -> str:
-    return ABSENT if value is None else f"{value:{sign}z.{cell.column.decimals}f}"
-
-
 def _terminal(found: Sequence[Block]) -> str:
     from rich.console import Console
 
@@ -83,34 +67,37 @@ def _terminal(found: Sequence[Block]) -> str:
         title, *data = heading(block)
         console.print(title, style="bold", markup=False)
         console.print("\n".join(data), markup=False)
-        console.print(_rich(block))
+        for grid in grids(block):
+            console.print(_rich(grid))
         console.print("\n".join(footer(block)), style="dim", markup=False, end="\n\n")
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
 
 
-def _rich(block: Block) -> Any:
+def _rich(grid: Grid) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", max_width=32)
-    table.add_column("")
-    for column in block.table.columns:
-        table.add_column(column.heading.replace(" ", "\n"), justify="right")
-    for name, kind, cells in _grid(block):
-        style = "bold" if kind == "ours" else "dim"
-        table.add_row(Text(name), *(Text(text, style) for text in [kind, *cells]))
+    for words in grid.headings[: grid.texts]:
+        table.add_column(words, max_width=32)
+    for words in grid.headings[grid.texts :]:
+        table.add_column(words.replace(" ", "\n"), justify="right")
+    for name, *cells in grid.rows:
+        style = "dim" if grid.texts > 1 and cells[0] != "ours" else "bold"
+        table.add_row(Text(name), *(Text(text, style) for text in cells))
     return table
 
 
 def _markdown(block: Block) -> list[str]:
     title, *data = heading(block)
-    headings = ["method", "", *(c.heading for c in block.table.columns)]
-    rules = ["---", "---", *("---:" for _ in block.table.columns)]
-    rows = [headings, rules, *([name, kind, *cells] for name, kind, cells in _grid(block))]
-    body = [f"| {' | '.join(map(_md, row))} |" for row in rows]
-    return [f"### {_md(title)}", "", *body, "", *(f"- {_md(line)}" for line in [*data, *footer(block)]), ""]
+    body = [line for grid in grids(block) for line in _md_grid(grid)]
+    return [f"### {_md(title)}", "", *body, *(f"- {_md(line)}" for line in [*data, *footer(block)]), ""]
+
+
+def _md_grid(grid: Grid) -> list[str]:
+    rules = ["---" if i < grid.texts else "---:" for i in range(len(grid.headings))]
+    return [*(f"| {' | '.join(map(_md, row))} |" for row in [grid.headings, rules, *grid.rows]), ""]
 
 
 def _md(text: str) -> str:
@@ -118,19 +105,15 @@ def _md(text: str) -> str:
 
 
 def _latex(block: Block) -> list[str]:
-    headings = ["method", "", *(c.heading for c in block.table.columns)]
-    rows = [f"{' & '.join(map(_tex, [name, kind, *cells]))} \\\\" for name, kind, cells in _grid(block)]
-    return [
-        *(f"% {line}" for line in [*heading(block), *footer(block)]),
-        f"\\begin{{tabular}}{{ll{'r' * len(block.table.columns)}}}",
-        "\\toprule",
-        f"{' & '.join(map(_tex, headings))} \\\\",
-        "\\midrule",
-        *rows,
-        "\\bottomrule",
-        "\\end{tabular}",
-        "",
-    ]
+    words = [f"% {line}" for line in [*heading(block), *footer(block)]]
+    return [*words, *(line for grid in grids(block) for line in _tex_grid(grid))]
+
+
+def _tex_grid(grid: Grid) -> list[str]:
+    headings, *rows = (f"{' & '.join(map(_tex, row))} \\\\" for row in [grid.headings, *grid.rows])
+    columns = "l" * grid.texts + "r" * (len(grid.headings) - grid.texts)
+    begin = f"\\begin{{tabular}}{{{columns}}}"
+    return [begin, "\\toprule", headings, "\\midrule", *rows, "\\bottomrule", "\\end{tabular}", ""]
 
 
 def _tex(text: str) -> str:
@@ -138,25 +121,34 @@ def _tex(text: str) -> str:
 
 
 def _long(found: Sequence[Block]) -> Iterator[dict[str, Any]]:
-    """One row a method and column; None where there is no number."""
+    """One row a method and column, then what is known of its cost; None where there is no number."""
     for block in found:
+        data = block.data
+        of = {"table": block.table.number, "dataset": data.dataset, "version": data.version}
+        of |= {"split": data.split, "videos": len(data.videos)}
         for line in block.lines:
             for cell in block.cells(line):
-                yield {
-                    "table": block.table.number,
-                    "dataset": block.data.dataset,
-                    "version": block.data.version,
-                    "split": block.data.split,
-                    "videos": len(block.data.videos),
-                    "method": line.name,
-                    "column": cell.column.heading,
-                    "measure": cell.column.measure or cell.column.timing,
-                    "ours": cell.ours,
-                    "low": cell.low,
-                    "high": cell.high,
-                    "paper": None if cell.paper == ABSENT else float(cell.paper),
-                    "difference": cell.difference,
-                }
+                yield {**of, "method": line.name, **_cell(cell), "caution": line.caution}
+        for line in known(block):
+            for figure in costs(block, line):
+                yield {**of, "method": line.name, **_figure(figure), "caution": line.caution}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "column": cell.column.heading,
+        "measure": cell.column.measure or cell.column.timing,
+        "ours": cell.ours,
+        "low": cell.low,
+        "high": cell.high,
+        "paper": None if cell.paper == ABSENT else float(cell.paper),
+        "difference": cell.difference,
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    words = {"column": figure.heading, "measure": figure.key, "ours": figure.value, "low": None}
+    return words | {"high": None, "paper": figure.paper, "difference": None}
 
 
 def _csv(found: Sequence[Block]) -> str:

@@ -58,11 +58,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What the paper's text says of a row's speed: so many times as fast as a network on each frame alone."""
+
+    row: str
+    times: float
+
+
+@dataclass(frozen=True)
 class PaperTable:
     """One printed table; the numbers are those of `videos` videos of a split of a data set's `version`.
 
-    embedded: the data set of ours with the same task. data_notes: what to know of numbers on other data,
-    by "<data set> <split>".
+    embedded: the data set of ours with the same task. claims: of the speed of rows; a table with claims shows
+    what rows cost. data_notes: what to know of numbers on other data, by "<data set> <split>".
     """
 
     number: int
@@ -77,6 +85,7 @@ class PaperTable:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     embedded: str
+    claims: tuple[Claim, ...] = ()
     data_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def fits(self, record: Record) -> bool:
@@ -112,4 +121,5 @@ def _table(body: dict[str, Any], source: str, defaults: dict[str, dict[str, str]
         for r in body.pop("rows")
     )
     notes = tuple(body.pop("notes"))
-    return PaperTable(source=source, columns=columns, rows=rows, notes=notes, **body)
+    claims = tuple(Claim(c["row"], float(c["times"])) for c in body.pop("claims", ()))
+    return PaperTable(source=source, columns=columns, rows=rows, notes=notes, claims=claims, **body)

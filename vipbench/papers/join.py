@@ -9,6 +9,8 @@ from vipbench.papers import ABSENT, Column, PaperTable, Row
 from vipbench.records import Record
 from vipbench.registry import label
 
+UNDERTRAINED = "undertrained"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -37,6 +39,22 @@ class Line:
     record: Record | None
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     without: str = ""
+
+    @property
+    def about(self) -> str:
+        """What the method says it ran with, "" where there is none that could."""
+        run = self.record.provenance.run if self.record else None
+        return str((run or {}).get("about", ""))
+
+    @property
+    def caution(self) -> str:
+        """UNDERTRAINED where the weights say so of themselves, else nothing."""
+        return UNDERTRAINED if self.about.endswith(f", {UNDERTRAINED}") else ""
+
+    @property
+    def title(self) -> str:
+        """The name with its caution."""
+        return f"{self.name} ({self.caution})" if self.caution else self.name
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""What a method says of the weights that it runs with."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from made_video import made  # noqa: E402
+
+from vipbench.baselines import presets, weights  # noqa: E402
+from vipbench.baselines.dff import Dff  # noqa: E402
+from vipbench.baselines.frame import FrameMethod  # noqa: E402
+from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"plateau": "no"}, "preset tiny, w.safetensors, undertrained"),
+        ({"plateau": "yes"}, "preset tiny, w.safetensors"),
+        ({}, "preset tiny, w.safetensors"),
+    ],
+)
+def test_weights_that_missed_their_plateau_say_so(
+    metadata: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    weights.save(FrameNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors", metadata)
+    assert FrameMethod(made("davis"), weights=tmp_path / "w.safetensors").about == words
+
+
+def test_so_do_weights_of_which_one_part_missed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = presets.load("tiny", "davis")
+    paths = {name: tmp_path / f"{name}.safetensors" for name in ("frame", "aten")}
+    weights.save(FrameNet(sizes), paths["frame"], {"plateau": "yes"})
+    weights.save(AtenNet(sizes), paths["aten"], {"plateau": "no"})
+    monkeypatch.setattr(weights, "shipped", lambda name, *_: paths.get(name))
+    about = Dff(made("davis")).about
+    assert "not trained for dff" in about
+    assert about.endswith(", undertrained")
