@@ -80,6 +80,11 @@ class Aten:
         variant, lent = _weights(encoder, align)
         self.net, self.about = network(build, variant, dataset, preset, weights, device, lent)
 
+    @staticmethod
+    def trained_as(p: int = 2, unit: str = "gru", align: bool = True, **others: object) -> str:
+        """What the training of these options is called: "aten-lstm"."""
+        return _weights(unit if p else None, align)[0]
+
     @property
     def period(self) -> int:
         """Frames after which the work repeats: a segment."""

@@ -245,4 +245,8 @@ def test_weights_of_a_folder_are_those_of_the_variant_then_of_the_method(
         (tmp_path / f"{name}.safetensors").touch()
     assert weights("aten", l="4") == "paper-davis-aten-l4-davis.safetensors"
     assert weights("aten", l="5") == "paper-davis-aten-davis.safetensors"
+    (tmp_path / "paper-davis-aten-lstm-davis.safetensors").touch()
+    assert weights("aten", l="5", unit="lstm") == "paper-davis-aten-lstm-davis.safetensors"
+    assert weights("aten", l="5", unit="lstm", p="0") == "paper-davis-aten-davis.safetensors"
+    assert weights("aten", l="5", align="false") == "paper-davis-aten-davis.safetensors"
     assert reproduce.equipped(MethodSpec("empty"), place).options == {}

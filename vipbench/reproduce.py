@@ -183,13 +183,20 @@ def equipped(method: MethodSpec, place: Place) -> MethodSpec:
 
 
 def _weights(method: MethodSpec, place: Place, folder: Path, preset: str) -> Path:
-    """The weights of a variant, else of its method, as `train` names them."""
+    """The weights of a variant, of what it is trained as, else of its method, as `train` names them."""
     task = "davis" if place.data.open().layers == ("object",) else "vip"
-    names = [f"{preset or '*'}-{name}-{task}.safetensors" for name in (method.label, method.name)]
+    names = [f"{preset or '*'}-{name}-{task}.safetensors" for name in (method.label, _trained_as(method), method.name)]
     found = [path for name in names for path in sorted(folder.glob(name))]
     if not found:
         raise UserError(f"{folder}: has no {' or '.join(dict.fromkeys(names))}. `vipbench train` makes it")
     return found[0]
+
+
+def _trained_as(method: MethodSpec) -> str:
+    """What `train` calls a method with these options, where the method itself says so."""
+    factory = registry.load("methods", method.name)
+    name: Callable[..., str] = getattr(factory, "trained_as", lambda **options: method.name)
+    return name(**registry.convert(factory, 1, method.options))
 
 
 def _settings(method: MethodSpec, place: Place) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_losses_of_perfect_and_of_uniform_answers() -> None:
     logits = torch.zeros(1, 20, 64, 64)
     logits[:, 3] = 20.0
     made.parsing = Fixed(logits)  # type: ignore[assignment]
-    terms = made.losses(torch.rand(1, 4, 16, 16), [truth], torch.Generator().manual_seed(0))
+    terms = made.losses(torch.rand(1, 4, 16, 16), [truth], [torch.Generator().manual_seed(0)])
     assert terms["rpn_class"].item() == pytest.approx(0.6931, abs=1e-4)
     # Positive: the anchor itself and its four neighbours 4 pixels off (IoU .71), dy or dx = 4 / 24 / .1.
     assert terms["rpn_box"].item() == pytest.approx(4 * (4 / 24 / 0.1 - 0.5) / (5 * 4))
