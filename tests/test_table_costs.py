@@ -57,6 +57,10 @@ def test_times_and_counts_in_the_long_form() -> None:
     assert (found["ms.features"], found["ms.write"], found["ms.heads"]) == (125, 125, 0)
     assert found["ms.other"] == pytest.approx(250)
     assert found["gmac"] == pytest.approx(146e-9)
+    modules = {"features": 100 / 3, "flow": 40, "warp": 8 / 3, "temporal": 50, "embedding": 0, "heads": 20}
+    assert {m: found[f"gmac.{m}"] for m in modules} == pytest.approx(
+        {m: n * 1e-9 for m, n in modules.items()}
+    )
     assert (found["r.exact"], found["r.measured"]) == (pytest.approx(438 / 360), 1.5)
     assert found["speedup.counted"] == pytest.approx(360 / 438)
     assert found["speedup.measured"] == pytest.approx(2 / 3)
@@ -109,7 +113,7 @@ def test_both_blocks_in_every_form() -> None:
     )
     assert max(map(len, terminal.splitlines())) <= 120
     assert "| ATEN-l3 | 2.67 | 2.00 | 125.0 |" in markdown
-    assert "| ATEN-l3 | 0.00 | 0.833 | 1.306 | 1.217 | 1.500 |" in markdown
+    assert "| 0.000 | 0.000 | 0.833 | 1.306 | 1.217 | 1.500 |" in markdown
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 3
     assert "| frame | " not in markdown  # the row of Table 2 is called otherwise
     assert "| ATEN-F | 4.00 | 3.00 |" in markdown

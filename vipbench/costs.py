@@ -41,9 +41,14 @@ class Cost:
         return cost if known else None
 
     @property
+    def by_module(self) -> dict[str, float]:
+        """Multiply-adds of a frame, on average, by module."""
+        return {name: self.modules[name] * calls / self.frames for name, calls in self.calls.items()}
+
+    @property
     def a_frame(self) -> float:
         """Multiply-adds of a frame, on average."""
-        return sum(self.modules[name] * calls for name, calls in self.calls.items()) / self.frames
+        return sum(self.by_module.values())
 
     @property
     def alone(self) -> int:

@@ -14,6 +14,7 @@ from vipbench.papers import ABSENT, Claim
 from vipbench.papers.join import Block, Line
 
 STAGES = ("features", "propagate", "temporal", "heads", "decode", "write")
+MODULES = ("features", "flow", "warp", "temporal", "embedding", "heads")
 SPEED = (
     "Times: milliseconds a frame, one at a time, over whole segments after a warm-up. features: N_feat; "
     "propagate: flow and warp from the key; temporal: alignment and unit, or FGFA's aggregation; heads: "
@@ -56,10 +57,12 @@ def speed(line: Line) -> list[Figure]:
 
 
 def count(block: Block, line: Line) -> list[Figure]:
-    """Multiply-adds, and r by Eq. 9, by Eq. 8, by the calls and as measured."""
+    """Multiply-adds by module, and r by Eq. 9, by Eq. 8, by the calls and as measured."""
     cost = _cost(line)
+    parts = cost.by_module if cost else {}
     return [
-        Figure("G", "gmac", cost.a_frame / 1e9 if cost else None, 2),
+        *(Figure(f"{m} G", f"gmac.{m}", parts.get(m, 0.0) / 1e9 if cost else None, 3) for m in MODULES),
+        Figure("sum G", "gmac", cost.a_frame / 1e9 if cost else None, 3),
         Figure("r Eq. 9", "r.eq9", cost.eq9 if cost else None, 3),
         Figure("r Eq. 8", "r.eq8", cost.eq8 if cost else None, 3),
         Figure("r exact", "r.exact", cost.ratio if cost else None, 3),
