@@ -185,7 +185,10 @@ def equipped(method: MethodSpec, place: Place) -> MethodSpec:
 def _weights(method: MethodSpec, place: Place, folder: Path, preset: str) -> Path:
     """The weights of a variant, of what it is trained as, else of its method, as `train` names them."""
     task = "davis" if place.data.open().layers == ("object",) else "vip"
-    names = [f"{preset or '*'}-{name}-{task}.safetensors" for name in (method.label, _trained_as(method), method.name)]
+    names = [
+        f"{preset or '*'}-{name}-{task}.safetensors"
+        for name in (method.label, _trained_as(method), method.name)
+    ]
     found = [path for name in names for path in sorted(folder.glob(name))]
     if not found:
         raise UserError(f"{folder}: has no {' or '.join(dict.fromkeys(names))}. `vipbench train` makes it")
