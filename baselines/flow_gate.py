@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
+from vipbench.baselines.clips import Clip, real_clips
 from vipbench.baselines.flow_data import Pairs, Sample
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS
 from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.presets import Input
-from vipbench.errors import UserError
-from vipbench.pixels import read_image
-from vipbench.types import Dataset, Frame, Video
+from vipbench.types import Dataset
 
 HELD_OUT = CLIPS = 64
 PASSED, MISSED, OPEN = "passed", "missed", "not measured"
-MEND = (
-    "Train it longer (more steps in the preset), or on FlyingChairs (VIPBENCH_CHAIRS), before a method "
-    "starts from it: its features would follow motion that is not there"
-)
-Clip = tuple[Tensor, Tensor, Placement]
-"""Two consecutive frames as target and reference [3, canvas], and where on the canvas they lie."""
+MEND = {
+    PASSED: "",
+    MISSED: ". Methods that start from it follow motion that is not there: train it longer (more steps in "
+    "the preset) or on FlyingChairs (VIPBENCH_CHAIRS)",
+    OPEN: ". Without photos of consecutive frames in val or train nobody knows whether it is of use",
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,11 @@ class Gate:
 
 
 def told(about: dict[str, str]) -> str:
-    """What a weights file says of its gate, as one text; empty where it says nothing. Ends in what to do."""
+    """What the metadata of weights say of their gate, and what to do; empty where they say nothing."""
     if "gate" not in about:
         return ""
     figures = f"end-point error {about['gate_epe']}; photometric error {about['gate_photometric']}"
-    end = "" if about["gate"] == PASSED else f". {MEND}"
-    return f"FlowNet-S: gate {about['gate']}: {figures}{end}"
+    return f"FlowNet-S: gate {about['gate']}: {figures}{MEND[about['gate']]}"
 
 
 def flow_gate(net: FlowNetS, held_out: Iterable[Sample], clips: Iterable[Clip], data: str = "") -> Gate:
@@ -94,38 +90,10 @@ def flow_gate(net: FlowNetS, held_out: Iterable[Sample], clips: Iterable[Clip], 
     )
 
 
-def samples(pairs: Pairs, count: int = HELD_OUT) -> Iterator[Sample]:
-    """The first held-out samples."""
-    return (pairs.pair(pairs.rng(0, i)) for i in range(count))
-
-
-def real_clips(dataset: Dataset, spec: Input, count: int = CLIPS) -> list[Clip]:
-    """Consecutive frames from all over a split, `count` pairs at most; none where no two frames are next.
-
-    Of val, which no training sees, else of train. Raises UserError for damaged photos.
-    """
-    following = [
-        (a, b)
-        for video in _videos(dataset)
-        for a, b in zip(video.frames, video.frames[1:], strict=False)
-        if b.index == a.index + 1 and a.image.is_file() and b.image.is_file()
-    ]
-    chosen = np.linspace(0, len(following) - 1, min(count, len(following))).round().astype(int)
-    pairs = ([_placed(frame, spec) for frame in following[at]] for at in chosen)
-    return [(target, reference, p) for (target, p), (reference, q) in pairs if p == q]  # of one size
-
-
-def _videos(dataset: Dataset) -> Sequence[Video]:
-    for split in ("val", "train"):
-        with suppress(UserError):  # not every root has every split
-            return dataset.videos(split)
-    return ()
-
-
-def _placed(frame: Frame, spec: Input) -> tuple[Tensor, Placement]:
-    rgb = read_image(frame.image)
-    placement = Placement.of((rgb.shape[0], rgb.shape[1]), spec)
-    return placement.image(rgb), placement
+def judged(net: FlowNetS, held_out: Pairs, dataset: Dataset, spec: Input) -> Gate:
+    """The gate of a network on HELD_OUT pairs and on CLIPS clips of a data set."""
+    pairs = (held_out.pair(held_out.rng(0, i)) for i in range(HELD_OUT))
+    return flow_gate(net, pairs, real_clips(dataset, spec, CLIPS), held_out.name)
 
 
 @torch.no_grad()

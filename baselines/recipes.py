@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vipbench.baselines.flow_data import Pairs
 from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS, flow_loss
 from vipbench.baselines.presets import Preset
@@ -24,7 +25,7 @@ from vipbench.baselines.train_rules import alone, keys, offset
 
 KEY_RANGE, KEYS = 3, 2  # l and p in training, as released, whatever l and p the method is run with
 Rngs = Sequence[np.random.Generator]
-Measured = Callable[[Any, Samples, Rngs, str], Terms]
+Measured = Callable[[Any, Any, Rngs, str], Terms]
 """(network, samples, the randomness of each sample, device) -> terms, each the mean over the samples."""
 
 
@@ -92,18 +93,18 @@ def parsed(
     return losses
 
 
-def _pairs(samples: Samples, rngs: Rngs, device: str) -> list[Tensor]:
+def _pairs(samples: Pairs, rngs: Rngs, device: str) -> list[Tensor]:
     """Targets, references and flows, stacked."""
     return [torch.stack(t).to(device) for t in zip(*map(samples.pair, rngs), strict=True)]
 
 
-def flow_terms(net: FlowNetS, samples: Samples, rngs: Rngs, device: str) -> Terms:
+def flow_terms(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
     """FlowNet-S's multi-scale loss on pairs with exact flow."""
     target, reference, truth = _pairs(samples, rngs, device)
     return {"flow": flow_loss(net.pyramid(target, reference)[0], truth)}
 
 
-def flow_error(net: FlowNetS, samples: Samples, rngs: Rngs, device: str) -> Terms:
+def flow_error(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
     """The loss; epe: mean distance of the finest flow from the exact one, in pixels; zero_epe: of no flow."""
     target, reference, truth = _pairs(samples, rngs, device)
     flows = net.pyramid(target, reference)[0]

@@ -82,6 +82,11 @@ class Samples:
         if not self.frames:
             raise UserError(f"data set {dataset.name}: split {split} has no annotated frame to train on")
 
+    @property
+    def name(self) -> str:
+        """What is drawn from."""
+        return f"{self.dataset.name}, {len(self.videos)} videos"
+
     def rng(self, step: int, position: int) -> np.random.Generator:
         """The randomness of one sample."""
         return np.random.default_rng([self.seed, step, position])

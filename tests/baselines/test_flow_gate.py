@@ -1,7 +1,9 @@
 """The gate of FlowNet-S: figures by hand, verdicts, and which frames are taken."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +12,13 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from made_flow import rng, sampled  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import flow_gate, presets  # noqa: E402
+from vipbench.baselines import chairs, clips, flow_gate, presets, train, weights  # noqa: E402
 from vipbench.baselines.canvas import Placement  # noqa: E402
-from vipbench.baselines.flow_data import Sample, placed  # noqa: E402
+from vipbench.baselines.flow_data import Procedural, Sample, placed  # noqa: E402
 from vipbench.baselines.flow_gate import MISSED, OPEN, PASSED, full_flow, told  # noqa: E402
 from vipbench.baselines.flow_gate import flow_gate as measure  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
@@ -44,7 +47,7 @@ def photo(shift: int) -> np.ndarray:
     return np.ascontiguousarray(wide[:, 20 - shift : 100 - shift])
 
 
-def clip(target: np.ndarray, reference: np.ndarray) -> flow_gate.Clip:
+def clip(target: np.ndarray, reference: np.ndarray) -> clips.Clip:
     placement = Placement.of((target.shape[0], target.shape[1]), SPEC)
     return placement.image(target), placement.image(reference), placement
 
@@ -57,8 +60,8 @@ def sideways(u: float) -> Sample:
 
 def test_the_right_flow_passes_and_the_wrong_one_misses() -> None:
     pairs = [sideways(4), sideways(3), sideways(5)]
-    clips = [clip(photo(0), photo(4)) for _ in range(2)]
-    right, wrong = (measure(Constant(u, 0), pairs, clips) for u in (4.0, -4.0))
+    moving = [clip(photo(0), photo(4)) for _ in range(2)]
+    right, wrong = (measure(Constant(u, 0), pairs, moving) for u in (4.0, -4.0))
     assert right.verdict == PASSED
     assert right.better == 1
     assert wrong.verdict == MISSED
@@ -124,13 +127,15 @@ def test_the_words_say_what_to_do_unless_it_passed() -> None:
     assert "VIPBENCH_CHAIRS" not in told(right)
     assert told(wrong).startswith("FlowNet-S: gate missed")
     assert "VIPBENCH_CHAIRS" in told(wrong)
+    assert "nobody knows" in told(measure(Constant(3, 0), pair, []).about())
     assert told({"method": "flow"}) == ""
 
 
 class Clips:
     """A data set of frames on disk with the numbers given, a video for each list."""
 
-    split = "val"
+    name, version, split = "clips", "1", "val"
+    layers = ("object",)
 
     def __init__(self, root: Path, *videos: Sequence[int]) -> None:
         self.made = []
@@ -150,19 +155,19 @@ class Clips:
 
 def test_only_consecutive_frames_are_clips(tmp_path: Path) -> None:
     dataset = Clips(tmp_path, [1, 2, 3, 28, 29], [1, 26, 51], [5, 6])
-    found = flow_gate.real_clips(dataset, SPEC)  # type: ignore[arg-type]
+    found = clips.real_clips(dataset, SPEC, 9)  # type: ignore[arg-type]
     assert len(found) == 4
     target, reference, placement = found[0]
     expected = clip(photo(1), photo(2))
     assert torch.equal(target, expected[0])
     assert torch.equal(reference, expected[1])
     assert placement == expected[2]
-    assert len(flow_gate.real_clips(dataset, SPEC, 2)) == 2  # type: ignore[arg-type]
+    assert len(clips.real_clips(dataset, SPEC, 2)) == 2  # type: ignore[arg-type]
 
 
 def test_a_data_set_of_single_frames_has_no_clips(tmp_path: Path) -> None:
     dataset = Clips(tmp_path, [1], [1, 26])
-    assert flow_gate.real_clips(dataset, SPEC) == []  # type: ignore[arg-type]
+    assert clips.real_clips(dataset, SPEC, 9) == []  # type: ignore[arg-type]
 
 
 def test_frames_of_train_are_taken_where_there_is_no_val_and_those_without_a_photo_never(
@@ -171,6 +176,53 @@ def test_frames_of_train_are_taken_where_there_is_no_val_and_those_without_a_pho
     dataset = Clips(tmp_path, [1, 2, 3, 4])
     dataset.split = "train"
     dataset.made[0].frames[3].image.unlink()
-    assert len(flow_gate.real_clips(dataset, SPEC)) == 2  # type: ignore[arg-type]
+    assert len(clips.real_clips(dataset, SPEC, 9)) == 2  # type: ignore[arg-type]
     dataset.split = "none"
-    assert flow_gate.real_clips(dataset, SPEC) == []  # type: ignore[arg-type]
+    assert clips.real_clips(dataset, SPEC, 9) == []  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps of training, two pairs and clips at the gate, no FlyingChairs."""
+    sizes = presets.load("tiny", "davis")
+    shorter = replace(sizes, flow_stage=replace(sizes.flow_stage, steps=2, batch=2))
+    monkeypatch.setattr(presets, "load", lambda name, task: shorter)
+    monkeypatch.delenv(chairs.ENV, raising=False)
+    for module, name in ((train, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
+        monkeypatch.setattr(module, name, 2)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_data_set_without_flow_trains_on_procedural_pairs_and_the_weights_tell_of_the_gate(
+    tmp_path: Path,
+) -> None:
+    dataset: Any = Clips(tmp_path, [1, 2, 3])
+    notes: list[str] = []
+    path = train.train("flow", "tiny", dataset, tmp_path / "out", note=notes.append)
+    about = weights.about(path)
+    assert about["data"] == "procedural pairs 1"
+    assert "2 held-out pairs of procedural pairs 1" in about["gate_epe"]
+    assert "2 pairs of frames" in about["gate_photometric"]
+    assert told(about) in notes
+    once, again = load_file(path), load_file(train.train("flow", "tiny", dataset, tmp_path / "again"))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+
+
+@pytest.mark.usefixtures("short")
+def test_flow_that_missed_its_gate_is_not_used_silently(tmp_path: Path) -> None:
+    path, notes = tmp_path / "tiny-flow.safetensors", list[str]()
+    for verdict, said in ((MISSED, 1), (OPEN, 2), (PASSED, 2)):
+        about = {"gate": verdict, "gate_epe": "1 px", "gate_photometric": "2"}
+        weights.save(nn.Linear(1, 1), path, about)
+        train._warn(path, notes.append)
+        assert len(notes) == said
+    assert f"{path}: FlowNet-S: gate missed" in notes[0]
+
+
+@pytest.mark.usefixtures("short")
+def test_other_pairs_are_other_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset: Any = Clips(tmp_path, [1, 2, 3])
+    train.train("flow", "tiny", dataset, tmp_path / "out")
+    monkeypatch.setattr(Procedural, "name", "procedural pairs 2")
+    with pytest.raises(UserError, match=r"procedural pairs 1.*Choose another --out"):
+        train.train("flow", "tiny", dataset, tmp_path / "out")

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets, train, train_loop, weights  # noqa: E402
+from vipbench.baselines import flow_gate, presets, train, train_loop, weights  # noqa: E402
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.baselines.samples import Samples  # noqa: E402
@@ -46,7 +46,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(presets, "load", shortened)
     monkeypatch.setattr(train_loop, "SAVE_EVERY", 2)
-    monkeypatch.setattr(train, "HELD_OUT", 2)
+    for module, name in ((train, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
+        monkeypatch.setattr(module, name, 2)
 
 
 @pytest.fixture(scope="module")
