@@ -26,10 +26,9 @@ CVPR 2016, section 4; davis2017-evaluation davis2017/metrics.py `f_measure`, `_s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +42,17 @@ from vipbench.types import SegmentMap
 Points = NDArray[np.int32]
 """Positions y * width + x of pixels, ascending."""
 
+Pairs = tuple[tuple[int, int], ...]
+"""Of objects: one of the ground truth, one of the prediction."""
+
 TOLERANCE = 0.008
 """Of the image's diagonal."""
+
+FAR = 255
+"""A radius, in pixels, beyond which bit maps are no faster than the k-d tree."""
+
+ROOM = 1 << 30
+"""How many pixels the bit maps of all masks may have together."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +72,26 @@ class F(Series):
         return pair.once(("F", self.tolerance, objects), lambda: self._values(pair, objects))
 
     def _values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
-        gt, pred = outlines(pair, objects, objects)
-        r, width = radius(pair.size, self.tolerance), pair.size[1]
-        return [boundary_f(gt[obj], pred[obj], r, width) for obj in objects]
+        r = radius(pair.size, self.tolerance)
+        return [
+            found.f for found in contours(*pair.maps("object"), tuple(zip(objects, objects, strict=True)), r)
+        ]
 
 
-def outlines(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> list[dict[int, Points]]:
-    """The boundaries of these objects in the ground truth, and of those in the prediction, made once."""
-    sides = zip(("gt", "pred"), pair.maps("object"), (objects, found), strict=True)
-    return [pair.once(("boundaries", side, ids), partial(boundaries, m, ids)) for side, m, ids in sides]
+class Contours(NamedTuple):
+    """Of a boundary of the ground truth and one of the prediction: the pixels of each, and those matched."""
+
+    gt: int
+    gt_matched: int
+    pred: int
+    pred_matched: int
+
+    @property
+    def f(self) -> float:
+        """F of the two."""
+        precision = self.pred_matched / self.pred if self.pred else 1.0
+        recall = self.gt_matched / self.gt if self.gt else 1.0
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def radius(size: tuple[int, int], tolerance: float = TOLERANCE) -> int:
@@ -85,18 +104,62 @@ def radius(size: tuple[int, int], tolerance: float = TOLERANCE) -> int:
     return min(math.ceil(reach), height + width)
 
 
-def boundaries(found: SegmentMap, objects: Sequence[int]) -> dict[int, Points]:
-    """The boundary of each object, an id or FOREGROUND."""
-    height, width = found.size
-    if not native or not found.ids.size or not objects:
-        return {obj: boundary(owned(found.ids, obj)) for obj in objects}
+def contours(gt: SegmentMap, pred: SegmentMap, pairs: Pairs, r: int) -> list[Contours]:
+    """What F at radius r is made of, for pairs of an object of the ground truth and one of the prediction.
+
+    An object is an id, which need not have pixels, or FOREGROUND. The maps are of the same size.
+    """
+    sides = tuple(tuple(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+    few = r <= FAR and sum(map(len, sides)) * gt.ids.size <= ROOM
+    if not native or not few or not gt.ids.size or not pairs:
+        return _contours(gt, pred, pairs, r)
+    masks = [part for side, found in zip(sides, (gt, pred), strict=True) for part in _masks(found, side)]
+    counted = native.contours(*masks, _numbered(pairs), *gt.size, r)
+    return list(map(Contours._make, np.frombuffer(counted, np.int32).reshape(-1, 4).tolist()))
+
+
+def _masks(found: SegmentMap, objects: tuple[int, ...]) -> tuple[object, ...]:
+    """A map as the kernel takes it: runs, the mask of each id, how many masks."""
     runs = found.runs
-    groups = np.zeros(max(int(runs.ids[-1]), *objects) + 1, np.uint16)
+    return runs.starts, runs.values, _groups(objects, int(runs.ids[-1])), len(objects)
+
+
+@lru_cache(1024)
+def _groups(objects: tuple[int, ...], highest: int) -> bytes:
+    """The mask 1.. of each id up to the highest, 0 for none, as uint16."""
+    groups = np.zeros(highest + 1, np.uint16)
     for mask, obj in enumerate(objects, 1):
-        groups[slice(1, None) if obj == FOREGROUND else obj] = mask
-    drawn = native.boundaries(runs.starts, runs.values, groups, len(objects), height, width)
-    ends, points = (np.frombuffer(part, np.int32) for part in drawn)
-    return {obj: points[ends[i] : ends[i + 1]] for i, obj in enumerate(objects)}
+        if obj == FOREGROUND:
+            groups[1:] = mask
+        elif 0 < obj <= highest:
+            groups[obj] = mask
+    return groups.tobytes()
+
+
+@lru_cache(1024)
+def _numbered(pairs: Pairs) -> bytes:
+    """The pairs in numbers of masks, as uint16."""
+    sides = (
+        {obj: mask for mask, obj in enumerate(dict.fromkeys(side), 1)} for side in zip(*pairs, strict=True)
+    )
+    gt, pred = sides
+    return np.array([(gt[one], pred[other]) for one, other in pairs], np.uint16).tobytes()
+
+
+def _contours(gt: SegmentMap, pred: SegmentMap, pairs: Pairs, r: int) -> list[Contours]:
+    """The definition of `contours`."""
+    one = {obj: boundary(owned(gt.ids, obj)) for obj, _ in pairs}
+    other = {obj: boundary(owned(pred.ids, obj)) for _, obj in pairs}
+    width = gt.size[1]
+    return [
+        Contours(
+            len(one[i]),
+            matched(one[i], other[k], r, width),
+            len(other[k]),
+            matched(other[k], one[i], r, width),
+        )
+        for i, k in pairs
+    ]
 
 
 def boundary(mask: Mask) -> Points:
@@ -117,15 +180,10 @@ def boundary(mask: Mask) -> Points:
 
 def matched(points: Points, others: Points, r: int, width: int) -> int:
     """How many of the points have one of the others within distance r, in an image of this width."""
-    if not len(points) or not len(others):
-        return 0
-    return native.matched(points, others, r, width) if native else _matched(points, others, r, width)
-
-
-def _matched(points: Points, others: Points, r: int, width: int) -> int:
-    """The definition: the nearest neighbour is not further than r."""
     from scipy.spatial import cKDTree
 
+    if not len(points) or not len(others):
+        return 0
     tree = cKDTree(_places(others, width), balanced_tree=False, compact_nodes=False)
     # Neighbours are sought below the bound; distances are roots of integers, so <= r is decided exactly.
     distances, _ = tree.query(_places(points, width), distance_upper_bound=r + 0.5)
@@ -135,10 +193,3 @@ def _matched(points: Points, others: Points, r: int, width: int) -> int:
 def _places(points: Points, width: int) -> NDArray[np.int32]:
     places: NDArray[np.int32] = np.stack(np.divmod(points, np.int32(width)), axis=1)
     return places
-
-
-def boundary_f(gt: Points, pred: Points, r: int, width: int) -> float:
-    """F of two boundaries at radius r, in an image of this width."""
-    precision = matched(pred, gt, r, width) / len(pred) if len(pred) else 1.0
-    recall = matched(gt, pred, r, width) / len(gt) if len(gt) else 1.0
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

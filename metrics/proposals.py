@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.errors import UserError
-from vipbench.metrics.boundary import boundary_f, outlines, radius
+from vipbench.metrics.boundary import contours, radius
 from vipbench.metrics.measure import Pair, Row, Rows
 from vipbench.metrics.region import areas, jaccard
 from vipbench.metrics.series import Series
@@ -105,15 +106,12 @@ def _rows(pair: Pair, objects: tuple[int, ...]) -> tuple[Row, ...]:
     _demand_few(f"{pair.video}, frame {pair.frame}", present)
     found = (*present, EMPTY)
     both, gt, pred = (counts.tolist() for counts in areas(pair, objects, found))
-    truth, drawn = outlines(pair, objects, present)
-    drawn = {**drawn, EMPTY: np.zeros(0, np.int32)}
-    r, width = radius(pair.size), pair.size[1]
-    rows = []
-    for i, obj in enumerate(objects):
-        for k, p in enumerate(found):
-            j, f = jaccard(both[i][k], gt[i], pred[k]), boundary_f(truth[obj], drawn[p], r, width)
-            rows.append((obj, p, pair.position, pair.frame, j, f))
-    return tuple(rows)
+    drawn = iter(contours(*pair.maps("object"), tuple(product(objects, found)), radius(pair.size)))
+    return tuple(
+        (obj, p, pair.position, pair.frame, jaccard(both[i][k], gt[i], pred[k]), next(drawn).f)
+        for i, obj in enumerate(objects)
+        for k, p in enumerate(found)
+    )
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ davis2017-evaluation davis2017/metrics.py `db_eval_iou`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vipbench.metrics.measure import Pair
 from vipbench.metrics.overlap import Counts
@@ -45,20 +45,17 @@ def areas(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> tuple
     Returns what they share [objects, found], and the areas [objects] and [found].
     """
     overlap = pair.overlap("object")
-    rows, columns, counts = (
-        _members(overlap.gt_ids, objects),
-        _members(overlap.pred_ids, found),
-        overlap.counts,
-    )
-    return rows @ counts @ columns.T, rows @ counts.sum(axis=1), columns @ counts.sum(axis=0)
+    rows, columns = _members(overlap.gt_ids.tobytes(), objects), _members(overlap.pred_ids.tobytes(), found)
+    own = rows @ overlap.counts
+    return own @ columns.T, own.sum(axis=1), columns @ overlap.counts.sum(axis=0)
 
 
-def _members(ids: NDArray[np.uint16], objects: tuple[int, ...]) -> Counts:
-    """1 where an id [n] belongs to an object, int64 [objects, n]."""
-    one = objects == (FOREGROUND,)
-    found: Counts = ((ids != 0)[np.newaxis] if one else np.array(objects)[:, np.newaxis] == ids).astype(
-        np.int64
-    )
+@lru_cache(1024)
+def _members(ids: bytes, objects: tuple[int, ...]) -> Counts:
+    """1 where an id, of uint16 [n], belongs to an object: int64 [objects, n]."""
+    known, one = np.frombuffer(ids, np.uint16), objects == (FOREGROUND,)
+    members = (known != 0)[np.newaxis] if one else np.array(objects)[:, np.newaxis] == known
+    found: Counts = members.astype(np.int64)
     return found
 
 

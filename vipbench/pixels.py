@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -68,6 +69,12 @@ class File(Protocol):
 
     def read_bytes(self) -> bytes:
         """The content."""
+
+
+@lru_cache(64)
+def home(root: Path, video: str) -> Path:
+    """The folder of a video, made once: to make a path takes as long as to open a file."""
+    return root / video
 
 
 def read_ids(path: File) -> Ids:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 
@@ -20,6 +21,7 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
+@cache
 def git_commit() -> str | None:
     """The commit of the checkout that this code runs from, None for an installed copy.
 
@@ -42,6 +44,7 @@ def device(torch_device: str | None = None) -> dict[str, str]:
     return found | {"torch": torch_device} if torch_device else found
 
 
+@cache
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from vipbench.errors import UserError
@@ -80,4 +81,9 @@ class Content:
 def _layer(name: str, layer: Any) -> bytes:
     rows = layer.segments if isinstance(layer, SegmentMap) else layer.rows
     pixels = layer.runs.digest if isinstance(layer, SegmentMap) else b""
-    return f"{name} {layer.size} {rows}".encode() + pixels
+    return f"{name} {layer.size} {_text(rows)}".encode() + pixels
+
+
+@lru_cache(256)
+def _text(rows: tuple[Any, ...]) -> str:
+    return str(rows)

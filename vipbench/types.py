@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,12 @@ class Segment:
     human: int = 0
     score: float = 1.0
     box: Box | None = None
+
+
+@cache
+def _plain(i: int) -> Segment:
+    """A row that says nothing but the id."""
+    return Segment(i)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +86,7 @@ class SegmentMap:
     def of(cls, ids: Ids, void: int | None = None) -> SegmentMap:
         """A map with a plain row for every id that has pixels, background and void left out."""
         bare = cls(ids)
-        return bare.with_rows(Segment(i) for i in bare.present if i not in (0, void))
+        return bare.with_rows(map(_plain, (i for i in bare.present if i not in (0, void))))
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> SegmentMap:

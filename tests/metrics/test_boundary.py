@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import restated
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pairs import Array, layer, pair
 
-from vipbench.metrics.boundary import F, boundaries, matched, radius
+from vipbench.metrics import boundary as boundary_module
+from vipbench.metrics.boundary import FAR, F, contours, radius
+from vipbench.metrics.boundary import boundary as points
 from vipbench.metrics.region import J
 from vipbench.metrics.series import FOREGROUND
 
@@ -40,8 +42,7 @@ def j(gt: Array, pred: Array) -> float:
 
 def boundary(mask: Array) -> Array:
     """(y, x) of the boundary pixels of a mask, in reading order."""
-    found = boundaries(layer(mask), (FOREGROUND,))[FOREGROUND]
-    return np.stack(np.divmod(found, mask.shape[1]), axis=1)
+    return np.stack(np.divmod(points(mask), mask.shape[1]), axis=1)
 
 
 def filled(size: tuple[int, int], rows: slice, columns: slice) -> Array:
@@ -68,7 +69,9 @@ def test_radius(size: tuple[int, int], expected: int) -> None:
     ],
 )
 def test_boundary_counts(rows: slice, columns: slice, count: int) -> None:
-    assert len(boundary(filled((100, 100), rows, columns) > 0)) == count
+    mask = filled((100, 100), rows, columns)
+    assert len(boundary(mask > 0)) == count
+    assert contours(layer(mask), layer(mask), ((1, FOREGROUND),), 0) == [(count,) * 4]
 
 
 def test_the_boundary_lies_towards_the_origin() -> None:
@@ -133,23 +136,47 @@ def test_f_is_the_references_to_the_bit(masks: tuple[Array, Array], width: int) 
     assert f(*wide) == restated.f_measure(*wide)
 
 
-@given(arrays(np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 4)))
-def test_the_boundaries_of_all_objects_are_those_of_each(ids: Array) -> None:
-    found = boundaries(layer(ids), (1, 2, 3, 5))
-    for obj, points in found.items():
-        assert points.tolist() == np.flatnonzero(restated.boundary(ids == obj)).tolist()
+def counted(gt: Array, pred: Array, r: int) -> tuple[int, int, int, int]:
+    """Boundary pixels of two masks, and how many have one of the other within r: every distance measured."""
+    one, other = (np.argwhere(restated.boundary(mask)) for mask in (gt, pred))
+    near = ((one[:, None] - other[None]) ** 2).sum(axis=2) <= r * r
+    return len(one), int(near.any(axis=1).sum()), len(other), int(near.any(axis=0).sum())
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_matches_at_any_radius(data: st.DataObject) -> None:
-    """Up to far more than 31, where a window is longer than a word of 64 bits (4K: radius 36)."""
-    height, width = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 200))
-    r = data.draw(st.integers(0, 90))
-    place = st.integers(0, height * width - 1)
-    ours, theirs = (np.array(sorted(data.draw(st.sets(place, max_size=12))), np.int32) for _ in range(2))
-    (y, x), (v, u) = np.divmod(ours, width), np.divmod(theirs, width)
-    near = (y[:, None] - v) ** 2 + (x[:, None] - u) ** 2 <= r * r
-    assert matched(ours, theirs, r, width) == near.any(axis=1).sum()
+def test_contours_of_any_two_objects_at_any_radius(data: st.DataObject) -> None:
+    """Maps of up to 12 lines and 200 columns, which are more than three words of 64 bits."""
+    shape = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 200))
+    few = arrays(np.uint16, shape, elements=st.integers(0, 3), fill=st.integers(0, 1))
+    gt, pred = data.draw(few), data.draw(few)
+    r = data.draw(st.one_of(st.integers(0, 20), st.integers(0, 2 * FAR)))
+    pairs = ((1, 1), (2, 2), (1, 3), (3, 1), (1, 65535), (-1, 2))
+    wanted = [counted(gt == one, pred == other, r) for one, other in pairs]
+    assert contours(layer(gt), layer(pred), pairs, r) == wanted
+    assert contours(layer(gt), layer(pred), ((0, 0),), r) == [counted(gt > 0, pred > 0, r)]
+
+
+@pytest.mark.parametrize("r", [0, 1, 8, 31, 36, 63, 64, 100, FAR, FAR + 1])
+def test_a_dot_reaches_as_far_as_the_radius(r: int) -> None:
+    """One boundary pixel each, r and r + 1 apart, on either axis and askew: 3-4-5 triangles."""
+    for y, x in ((0, 1), (1, 0), (3, 4), (4, 3)):
+        far = (y * r, x * r) if y + x == 1 else (y * (r // 5), x * (r // 5))
+        whole = r if y + x == 1 else 5 * (r // 5)
+        gt, pred, beyond = (np.zeros((far[0] + 3, far[1] + 3), np.uint16) for _ in range(3))
+        gt[0, 0] = pred[far] = beyond[far[0] + (y > 0), far[1] + (x > 0)] = 1
+        (near,), (gone,) = (contours(layer(gt), layer(m), ((1, 1),), whole) for m in (pred, beyond))
+        # A dot inside the image is bounded by the four pixels up and left of it.
+        assert near.gt_matched == 1
+        assert near.pred_matched >= 1
+        assert gone.pred_matched < 4
+
+
+@given(arrays(np.uint16, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 4)))
+def test_definition_and_kernel_are_the_same(ids: Array) -> None:
+    pairs = tuple((i, k) for i in range(1, 5) for k in range(1, 5))
+    turned = layer(ids[::-1, ::-1])
+    assert contours(layer(ids), turned, pairs, 2) == boundary_module._contours(layer(ids), turned, pairs, 2)
 
 
 @given(two_masks(), st.floats(0, 0.3), st.floats(0, 0.3))

@@ -10,7 +10,7 @@ import numpy as np
 
 from vipbench.datasets import davis_attributes, davis_check
 from vipbench.errors import Problem, ProblemError, UserError
-from vipbench.pixels import read_ids
+from vipbench.pixels import home, read_ids
 from vipbench.rows import read_lines
 from vipbench.types import Frame, Parsing, SegmentMap, Video, is_name
 
@@ -135,7 +135,7 @@ class Davis:
 
     def label(self, frame: Frame) -> Path:
         """The annotation of a frame."""
-        return self.annotations.joinpath(frame.video, f"{frame.name}.png")
+        return home(self.annotations, frame.video) / f"{frame.name}.png"
 
 
 def _stems(folder: Path, suffix: str) -> list[str]:

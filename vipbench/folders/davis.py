@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vipbench.errors import Problem, ProblemError
 from vipbench.folders.base import files_in, id_problems, mask_problems, size_problems, subfolders
-from vipbench.pixels import read_ids, write_ids
+from vipbench.pixels import home, read_ids, write_ids
 from vipbench.types import Frame, Parsing, SegmentMap
 
 
@@ -56,4 +56,4 @@ class DavisFolder:
         return parsing, size_problems(path, found, size) + ids
 
     def _path(self, video: str, frame: str) -> Path:
-        return self.root.joinpath(video, f"{frame}.png")
+        return home(self.root, video) / f"{frame}.png"

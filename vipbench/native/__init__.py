@@ -32,16 +32,26 @@ class Kernels(Protocol):
     ) -> bytes:
         """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py."""
 
-    def boundaries(
-        self, starts: object, values: object, groups: object, count: int, height: int, width: int
-    ) -> tuple[bytes, bytes]:
-        """(offsets int32 [count + 1], points int32) of the boundaries of `count` masks.
+    def contours(
+        self,
+        gt_starts: object,
+        gt_values: object,
+        gt_groups: object,
+        gt_count: int,
+        pred_starts: object,
+        pred_values: object,
+        pred_groups: object,
+        pred_count: int,
+        pairs: object,
+        height: int,
+        width: int,
+        radius: int,
+    ) -> bytes:
+        """int32 [P, 4]: for each pair of masks what `contours` in metrics/boundary.py gives.
 
-        groups: uint16 [highest id + 1], the mask 1..count that each id belongs to, 0 for none.
+        groups: uint16 [highest id + 1], the mask 1..count that each id belongs to, 0 for none. pairs: uint16
+        [P, 2], a mask of the ground truth and one of the prediction.
         """
-
-    def matched(self, points: object, others: object, radius: int, width: int) -> int:
-        """How many points int32 [n] have one of the others within the radius; see metrics/boundary.py."""
 
 
 def _kernels() -> Kernels | None:

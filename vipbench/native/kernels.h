@@ -14,25 +14,6 @@
 
 #define IDS 65536
 
-typedef struct {
-    int32_t *at;
-    Py_ssize_t n, room;
-} List;
-
-static inline int push(List *list, int32_t value)
-{
-    if (list->n == list->room) {
-        Py_ssize_t room = list->room ? 2 * list->room : 4096;
-        int32_t *at = realloc(list->at, room * sizeof *at);
-        if (!at)
-            return 0;
-        list->at = at;
-        list->room = room;
-    }
-    list->at[list->n++] = value;
-    return 1;
-}
-
 /* The highest of some ids. */
 static inline unsigned highest(const Py_buffer *values)
 {
@@ -46,7 +27,6 @@ static inline unsigned highest(const Py_buffer *values)
 PyObject *unfilter(PyObject *self, PyObject *args);
 PyObject *runs(PyObject *self, PyObject *args);
 PyObject *joint(PyObject *self, PyObject *args);
-PyObject *boundaries(PyObject *self, PyObject *args);
-PyObject *matched(PyObject *self, PyObject *args);
+PyObject *contours(PyObject *self, PyObject *args);
 
 #endif

@@ -7,8 +7,7 @@
 static PyMethodDef methods[] = {{"unfilter", unfilter, METH_VARARGS, NULL},
                                 {"runs", runs, METH_VARARGS, NULL},
                                 {"joint", joint, METH_VARARGS, NULL},
-                                {"boundaries", boundaries, METH_VARARGS, NULL},
-                                {"matched", matched, METH_VARARGS, NULL},
+                                {"contours", contours, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots[] = {{0, NULL}};

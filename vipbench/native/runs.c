@@ -2,7 +2,73 @@
 
 #include "kernels.h"
 
-static unsigned value_of(const uint8_t *at, int itemsize)
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+/* Which of 64 bytes differ from those one item earlier, a bit each. */
+static inline uint64_t differing(const uint8_t *at, int itemsize)
+{
+    uint64_t same = 0;
+    for (int i = 0; i < 64; i += 16) {
+        __m128i here = _mm_loadu_si128((const void *)(at + i));
+        __m128i before = _mm_loadu_si128((const void *)(at + i - itemsize));
+        same |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(here, before)) << i;
+    }
+    return ~same;
+}
+#else
+static inline uint64_t differing(const uint8_t *at, int itemsize)
+{
+    uint64_t found = 0;
+    for (int i = 0; i < 64; i++)
+        found |= (uint64_t)(at[i] != at[i - itemsize]) << i;
+    return found;
+}
+#endif
+
+static inline int lowest(uint64_t bits)
+{
+#if defined(__GNUC__)
+    return __builtin_ctzll(bits);
+#else
+    int at = 0;
+    for (; !(bits & 1); bits >>= 1)
+        at++;
+    return at;
+#endif
+}
+
+typedef struct {
+    int32_t *start;
+    uint16_t *value;
+    Py_ssize_t n, room;
+    uint8_t seen[IDS];
+} Runs;
+
+static int reserve(Runs *runs, Py_ssize_t more)
+{
+    if (runs->n + more <= runs->room)
+        return 1;
+    Py_ssize_t room = 2 * (runs->n + more) + 4096;
+    int32_t *start = realloc(runs->start, room * sizeof *start);
+    if (start)
+        runs->start = start;
+    uint16_t *value = start ? realloc(runs->value, room * sizeof *value) : NULL;
+    if (!value)
+        return 0;
+    runs->value = value;
+    runs->room = room;
+    return 1;
+}
+
+static inline void add(Runs *runs, Py_ssize_t start, unsigned value)
+{
+    runs->start[runs->n] = (int32_t)start;
+    runs->value[runs->n++] = value;
+    runs->seen[value] = 1;
+}
+
+static inline unsigned value_of(const uint8_t *at, int itemsize)
 {
     uint16_t wide;
     if (itemsize == 1)
@@ -11,68 +77,69 @@ static unsigned value_of(const uint8_t *at, int itemsize)
     return wide;
 }
 
-/* Where the bytes from `from` on first differ from those one item earlier, at most `to`: the start of an item. */
-static Py_ssize_t same(const uint8_t *row, Py_ssize_t from, Py_ssize_t to, int itemsize)
+/* A run starts where an item differs from the one before, and with each line. */
+static inline int find(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width)
 {
-    uint64_t here, before;
-    for (; from + 8 <= to; from += 8) {
-        memcpy(&here, row + from, 8);
-        memcpy(&before, row + from - itemsize, 8);
-        if (here != before) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-            return (from + __builtin_ctzll(here ^ before) / 8) / itemsize * itemsize;
-#endif
-            break;
+    Py_ssize_t bytes = height * width * itemsize, line = width * itemsize;
+    if (!reserve(runs, 1))
+        return 0;
+    add(runs, 0, value_of(ids, itemsize));
+    for (Py_ssize_t at = itemsize; at < bytes; at += 64) {
+        uint8_t rest[2 + 64] = {0};
+        const uint8_t *here = ids + at;
+        Py_ssize_t left = bytes - at;
+        if (left < 64) {
+            memcpy(rest, here - itemsize, itemsize + left);
+            here = rest + itemsize;
+        }
+        uint64_t starts = differing(here, itemsize);
+        if (itemsize == 2) /* either byte */
+            starts = (starts | starts >> 1) & 0x5555555555555555u;
+        for (; line < at + 64; line += width * itemsize)
+            starts |= 1ull << (line - at);
+        if (left < 64)
+            starts &= (1ull << left) - 1;
+        if (!starts)
+            continue;
+        if (!reserve(runs, 64))
+            return 0;
+        for (; starts; starts &= starts - 1) {
+            int next = lowest(starts);
+            add(runs, (at + next) / itemsize, value_of(here + next, itemsize));
         }
     }
-    while (from < to && value_of(row + from, itemsize) == value_of(row + from - itemsize, itemsize))
-        from += itemsize;
-    return from;
-}
-
-static int find_runs(const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width, List *starts,
-                     uint8_t *seen)
-{
-    Py_ssize_t bytes = width * itemsize, at, y;
-    for (y = 0; y < height; y++, ids += bytes)
-        for (at = 0; at < bytes; at = same(ids, at + itemsize, bytes, itemsize)) {
-            seen[value_of(ids + at, itemsize)] = 1;
-            if (!push(starts, (int32_t)(y * width + at / itemsize)))
-                return 0;
-        }
     return 1;
 }
 
 PyObject *runs(PyObject *self, PyObject *args)
 {
     Py_buffer ids;
-    Py_ssize_t height, width, i;
+    Py_ssize_t height, width;
     int itemsize;
     if (!PyArg_ParseTuple(args, "y*inn", &ids, &itemsize, &height, &width))
         return NULL;
-    List starts = {0};
-    Py_ssize_t distinct = 0;
-    uint8_t *seen = calloc(1, IDS);
-    uint16_t *values = NULL;
+    Runs *found = calloc(1, sizeof *found);
     PyObject *result = NULL;
-    int ok = seen && (itemsize == 1 || itemsize == 2) && height > 0 && width > 0 &&
+    int ok = found && (itemsize == 1 || itemsize == 2) && height > 0 && width > 0 &&
              ids.len / itemsize / width == height && ids.len % (itemsize * width) == 0 && height <= INT32_MAX / width;
     Py_BEGIN_ALLOW_THREADS
-    ok = ok && find_runs(ids.buf, itemsize, height, width, &starts, seen);
+    ok = ok && (itemsize == 1 ? find(found, ids.buf, 1, height, width) : find(found, ids.buf, 2, height, width));
     Py_END_ALLOW_THREADS
-    if (ok && (values = malloc((starts.n + 1) * 2 + 2 * IDS))) {
-        uint16_t *present = values + starts.n;
-        for (i = 0; i < starts.n; i++)
-            values[i] = value_of((uint8_t *)ids.buf + (Py_ssize_t)starts.at[i] * itemsize, itemsize);
-        for (i = 0; i < (itemsize == 1 ? 256 : IDS); i++)
-            if (seen[i])
+    uint16_t *present = ok ? malloc(IDS * sizeof *present) : NULL;
+    if (present) {
+        Py_ssize_t distinct = 0;
+        for (int i = 0; i < (itemsize == 1 ? 256 : IDS); i++)
+            if (found->seen[i])
                 present[distinct++] = i;
-        result = Py_BuildValue("(y#y#y#)", starts.at, 4 * starts.n, values, 2 * starts.n, present, 2 * distinct);
+        result = Py_BuildValue("(y#y#y#)", found->start, 4 * found->n, found->value, 2 * found->n, present, 2 * distinct);
     } else
         PyErr_SetString(PyExc_ValueError, "runs: no memory, or ids of another type or size");
-    free(values);
-    free(seen);
-    free(starts.at);
+    free(present);
+    if (found) {
+        free(found->start);
+        free(found->value);
+    }
+    free(found);
     PyBuffer_Release(&ids);
     return result;
 }
