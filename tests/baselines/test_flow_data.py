@@ -174,3 +174,19 @@ def test_a_wrong_folder_of_chairs_is_refused(root: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv(chairs.ENV, str(root / "data"))
     with pytest.raises(UserError, match="VIPBENCH_CHAIRS"):
         flow_pairs(SPEC, 0)
+
+
+def test_the_second_chairs_warped_by_the_flow_are_nearer_the_first(test_data: Path, tmp_path: Path) -> None:
+    """Real pairs, named as in the whole data set: the first image is the target, the second the reference."""
+    (tmp_path / "data").mkdir()
+    for number, path in enumerate(sorted((test_data / "flow/FlyingChairs_examples").glob("*-gt.flo")), 1):
+        for part, kind in (("gt.flo", "flow.flo"), ("img0.ppm", "img1.ppm"), ("img1.ppm", "img2.ppm")):
+            source = path.with_name(path.name.replace("gt.flo", part))
+            (tmp_path / f"data/{number:05}_{kind}").symlink_to(source.resolve())
+    found = Chairs.at(tmp_path)
+    assert (found.train, found.val) == (("00001", "00002"), ("00003",))
+    for name in found.train + found.val:
+        first, second, flow = found.read(name)
+        assert first.shape == (384, 512, 3)
+        still = np.abs(second.astype(float) - first).mean()
+        assert np.abs(sampled(second, flow) - first).mean() < 0.6 * still
