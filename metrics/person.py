@@ -141,7 +141,7 @@ class PCP(Measure):
             np.concatenate([shares[video] for video in videos]) if videos else np.zeros((0, len(TENTHS)))
         )
         return [
-            Value(key, scope, mean(np.ascontiguousarray(column)), len(column))
+            Value(key, scope, mean(np.sort(column)), len(column))  # in no order of ids
             for scope, own in {"all": together, **shares}.items()
             for key, column in zip(self.keys, own.T, strict=True)
         ]
