@@ -25,6 +25,11 @@ def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
         name: (t.half() if t.is_floating_point() else t).contiguous()
         for name, t in model.state_dict().items()
     }
+    write(state, path, metadata)
+
+
+def write(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write tensors as they are, with what they are as metadata; atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors_bytes(state, metadata))
 
@@ -41,7 +46,20 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights file") from None
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+        raise UserError(f"{path}: not a readable safetensors file ({error}). {_instead(path)}") from None
+
+
+def _instead(path: Path) -> str:
+    """What a file that is no safetensors seems to be, and what to do about it."""
+    start = path.read_bytes()[:8] if path.is_file() else b""
+    if start.startswith(b"\x89HDF"):
+        return "It is HDF5: `vipbench weights import` reads the files of the ATEN authors"
+    if start.startswith((b"PK", b"\x80")):  # the archive of torch.save, and a bare pickle
+        return (
+            "It is a pickle, as torch.save writes it, and refused: to read one is to run what it says. "
+            "`vipbench weights import` reads those of FlowNetPytorch, tensors alone"
+        )
+    return "Train it, or fetch it, again"
 
 
 def load(model: nn.Module, path: Path, *more: Part) -> dict[str, str]:
@@ -56,26 +74,33 @@ def load(model: nn.Module, path: Path, *more: Part) -> dict[str, str]:
         state |= {n: t for n, t in _read(other)[1].items() if n.startswith(prefix)}
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     state = {n: t for n, t in state.items() if n in wanted or not n.startswith(TEMPORAL)}
-    if faults := _faults(wanted, {n: tuple(t.shape) for n, t in state.items()}):
-        shown = "; ".join(faults[:5])
+    if differ := faults(wanted, {n: tuple(t.shape) for n, t in state.items()}):
+        shown = "; ".join(differ[:5])
         raise UserError(
             f"{path}: weights of {json.dumps(metadata)} do not fit this network: "
-            f"{len(faults)} tensors differ ({shown}). "
+            f"{len(differ)} tensors differ ({shown}). "
             "Use the preset, method and task that they were trained for"
         )
     model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
     return metadata
 
 
-def _faults(wanted: Shapes, found: Shapes) -> list[str]:
-    faults = [f"missing {n}" for n in wanted.keys() - found.keys()]
-    faults += [f"unexpected {n}" for n in found.keys() - wanted.keys()]
-    faults += [
+def faults(wanted: Shapes, found: Shapes) -> list[str]:
+    """What is missing, unexpected or of another shape, in words."""
+    differ = [f"missing {n}" for n in wanted.keys() - found.keys()]
+    differ += [f"unexpected {n}" for n in found.keys() - wanted.keys()]
+    differ += [
         f"{n} is {list(found[n])}, expected {list(wanted[n])}"
         for n in wanted.keys() & found.keys()
         if found[n] != wanted[n]
     ]
-    return sorted(faults)
+    return sorted(differ)
+
+
+def check(what: str, wanted: Shapes, found: Shapes) -> None:
+    """UserError with all that differs."""
+    if differ := faults(wanted, found):
+        raise UserError(f"{what}, {len(differ)} tensors differ: {'; '.join(differ)}")
 
 
 def shipped(method: str, task: str, preset: str) -> Path | None:

@@ -13,6 +13,7 @@ from vipbench.cli_breakdown import breakdown
 from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
 from vipbench.cli_reproduce import reproduce
+from vipbench.cli_weights import weights as weights_commands
 from vipbench.errors import UserError
 from vipbench.version import __version__
 
@@ -177,7 +178,7 @@ def train(method: str, data: DatasetSpec, preset: str, out: Path, seed: int, dev
     from vipbench.baselines.train import train as fit
 
     with console.progress("train") as tick:
-        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note)
+        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note, precision, backbone)
     console.result(fmt, {"weights": str(weights)}, str(weights))
 
 
@@ -269,3 +270,4 @@ main.add_command(data_commands)
 main.add_command(breakdown)
 main.add_command(compare)
 main.add_command(reproduce)
+main.add_command(weights_commands)

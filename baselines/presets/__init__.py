@@ -44,30 +44,40 @@ def names() -> list[str]:
     return sorted(there - {RELEASED})
 
 
+def tasks(name: str) -> list[str]:
+    """The tasks that a preset serves. Raises UserError for an unknown name."""
+    served: list[str] = _extended(_base(name))["tasks"]
+    return served
+
+
 def load(name: str, task: str) -> Preset:
     """The preset for one task. Raises UserError for an unknown name and for a task that it does not serve."""
-    base = name.removesuffix(f"-{RELEASED}")
-    if base not in names():
-        raise UserError(
-            f"unknown preset {name!r}; there are: {', '.join(names())}, and these with -{RELEASED} after them"
-        )
+    if task not in tasks(name):
+        served, asked = _words(tasks(name)), _words([task])
+        others = ", ".join(other for other in names() if task in tasks(other))
+        raise UserError(f"preset {name} is for {served}, the data ask for {asked}; use one of: {others}")
+    base = _base(name)
     tables = _extended(base)
-    if task not in tables["tasks"]:
-        raise UserError(
-            f"preset {name} is for {_words(tables['tasks'])}, the data ask for {_words([task])}"
-            f"; use one of: {', '.join(n for n in names() if task in _extended(n)['tasks'])}"
-        )
     layers = [tables, tables.get(task, {}), _read(RELEASED) if name != base else {}]
-    parts = {
+    parts: dict[str, Any] = {
         key: _typed(kind, _merged([layer.get(key, {}) for layer in layers])) for key, kind in KINDS.items()
     }
     return Preset(name=name, task=task, **parts)
 
 
-def _words(tasks: list[str]) -> str:
-    return " and ".join(
-        {"vip": "persons and parts (vip)", "davis": "objects (davis)"}[task] for task in tasks
-    )
+def _base(name: str) -> str:
+    """The preset that a released one is a variant of, else itself."""
+    base = name.removesuffix(f"-{RELEASED}")
+    if base not in names():
+        raise UserError(
+            f"unknown preset {name!r}; there are: {', '.join(names())}, and these with -{RELEASED} after them"
+        )
+    return base
+
+
+def _words(served: list[str]) -> str:
+    words = {"vip": "persons and parts (vip)", "davis": "objects (davis)"}
+    return " and ".join(words[task] for task in served)
 
 
 def _read(name: str) -> Tables:
