@@ -178,7 +178,7 @@ def train(method: str, data: DatasetSpec, preset: str, out: Path, seed: int, dev
     from vipbench.baselines.train import train as fit
 
     with console.progress("train") as tick:
-        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note, precision, backbone)
+        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note)
     console.result(fmt, {"weights": str(weights)}, str(weights))
 
 
