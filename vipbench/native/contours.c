@@ -76,18 +76,19 @@ static int make_room(Map *map, int32_t width, int32_t radius)
         mask->lines += mask->top > 0;
         mask->top -= mask->top > 0;
         int32_t right = mask->words + radius;
-        mask->left = word_of(mask->left - 1 - radius) - 1; /* and a word that stays empty */
-        mask->words = word_of(right) - mask->left + 2;
-        if (!(mask->bits = calloc(((size_t)mask->lines + 1) * mask->words, 8)))
+        mask->left = word_of(mask->left - 1 - radius);
+        mask->words = word_of(right) - mask->left + 1;
+        if (!(mask->bits = calloc(((size_t)mask->lines + 1) * mask->words + 1, 8)))
             return 0;
     }
     return 1;
 }
 
-/* A line of a mask, and the one below it, as the line of its boundary: where a 2x2 block is not uniform. */
+/* A line of a mask, and the one below it, as the line of its boundary: where a 2x2 block is not uniform. The box
+   leaves room on both sides, so what lies beyond the last word is the next line's, and empty. */
 FAST static void outline(uint64_t *line, const uint64_t *below, int32_t words)
 {
-    for (int32_t i = 0; i < words - 1; i++) {
+    for (int32_t i = 0; i < words; i++) {
         uint64_t right = line[i] >> 1 | line[i + 1] << 63, across = below[i] >> 1 | below[i + 1] << 63;
         line[i] = (line[i] | right | below[i] | across) & ~(line[i] & right & below[i] & across);
     }
@@ -131,18 +132,30 @@ static void draw(Map *map, int32_t height, int32_t width)
     }
 }
 
-/* Every bit up to `step` < 64 to both sides as well, where all between are set: from `in` to `out`. */
+/* Every bit up to 0 < `step` < 64 to both sides as well, where all between are set: from `in` to `out`. The lines
+   follow each other; the room at their ends keeps them apart. */
 FAST static void spread(const uint64_t *in, uint64_t *out, Py_ssize_t words, int step)
 {
-    out[0] = out[words - 1] = 0;
+    out[0] = in[0] | in[0] << step | in[0] >> step | (words > 1 ? in[1] << (64 - step) : 0);
     for (Py_ssize_t i = 1; i < words - 1; i++)
         out[i] = in[i] | in[i] << step | in[i - 1] >> (64 - step) | in[i] >> step | in[i + 1] << (64 - step);
+    if (words > 1)
+        out[words - 1] = in[words - 1] | in[words - 1] << step | in[words - 2] >> (64 - step) | in[words - 1] >> step;
 }
 
-FAST static void merge(uint64_t *into, const uint64_t *bits, Py_ssize_t words)
+FAST static void merge(uint64_t *into, const uint64_t *bits, const uint64_t *more, Py_ssize_t words)
 {
     for (Py_ssize_t i = 0; i < words; i++)
-        into[i] |= bits[i];
+        into[i] |= bits[i] | more[i];
+}
+
+/* Lines into those `away` above them and below. */
+static void merge_both(uint64_t *middle, const uint64_t *bits, Py_ssize_t all, Py_ssize_t away)
+{
+    Py_ssize_t apart = 2 * away < all ? 2 * away : all;
+    merge(middle - away, bits, bits, apart);
+    merge(middle - away + apart, bits + apart, bits, all - apart);
+    merge(middle + away + all - apart, bits + all - apart, bits + all - apart, apart);
 }
 
 /* A contour dilated by a disk: `radius` lines more above and below, to be freed; NULL without memory.
@@ -166,9 +179,7 @@ static uint64_t *dilated(const Contour *mask, int32_t radius)
             line = next;
             reach += step;
         }
-        merge(disk + (radius - away) * words, line, all);
-        if (away)
-            merge(disk + (radius + away) * words, line, all);
+        merge_both(disk + radius * words, line, all, away * words);
     }
     return disk;
 }
