@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
-from vipbench.baselines import presets  # noqa: E402
+from vipbench.baselines import presets, recipes  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import hard_sigmoid  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
@@ -92,3 +92,9 @@ def test_networks_follow_the_preset() -> None:
     plain = AtenNet(presets.load("tiny", "vip"))
     assert (plain.flow.factor, plain.get_submodule("gru").gate) == (5, torch.sigmoid)
     assert norms(plain) == {"live"}
+
+
+@pytest.mark.parametrize(("name", "task"), [("paper-vip", "vip"), ("paper-davis", "davis"), ("tiny", "vip")])
+def test_training_draws_keys_as_the_preset_says(name: str, task: str) -> None:
+    encoding = presets.load(name, task).encoding
+    assert (encoding.l, encoding.p) == (recipes.KEY_RANGE, recipes.KEYS)

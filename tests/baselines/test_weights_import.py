@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 h5py = pytest.importorskip("h5py", reason="Keras files need h5py: pip install 'vipbench[h5]'")
 
 from keras_files import arrays, frame_graph, video_graph, write  # noqa: E402
-from made_video import made  # noqa: E402
+from made_video import addresses, made, photos  # noqa: E402
 
 from vipbench.baselines import presets, weights  # noqa: E402
+from vipbench.baselines.aten import Aten  # noqa: E402
+from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
 from vipbench.baselines.train import train  # noqa: E402
@@ -330,3 +332,18 @@ def test_training_starts_from_imported_weights_as_they_are(tmp_path: Path) -> No
     before = path.read_bytes()
     assert train("flow", "tiny", data, tmp_path) == path
     assert path.read_bytes() == before
+
+
+def test_methods_run_with_imported_weights(theirs: dict[str, Any], tmp_path: Path) -> None:
+    """The released graph from photo to parsing: hard gates, batch statistics, the side branch."""
+    aten = import_weights(write(tmp_path / "aten.h5", theirs), tmp_path, SMALL).path
+    frame_weights = arrays(frame_graph(presets.load(SMALL, "vip")))
+    frame = import_weights(write(tmp_path / "frame.h5", frame_weights), tmp_path, SMALL).path
+    video = addresses(range(7), root=photos(tmp_path, range(7)))
+    for method in (
+        Aten(made(), preset=SMALL, weights=aten),
+        FrameMethod(made(), preset=SMALL, weights=frame),
+    ):
+        parsings = [parsing for _, parsing in method.predict(video)]
+        assert len(parsings) == 7
+        assert all(p.category is not None and p.category.ids.shape == (48, 70) for p in parsings)
