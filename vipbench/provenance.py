@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import subprocess
@@ -39,8 +40,14 @@ def git_commit() -> str | None:
 
 
 def device(torch_device: str | None = None) -> dict[str, str]:
-    """The machine: operating system, python, cpu; and the torch device where a method has one."""
+    """The machine: operating system, python, cpu, cores at hand; the torch device where a method has one.
+
+    threads: OMP_NUM_THREADS, where it is set.
+    """
     found = {"platform": platform.platform(), "python": platform.python_version(), "cpu": _cpu()}
+    found["cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    threads = os.environ.get("OMP_NUM_THREADS")
+    found |= {"threads": threads} if threads else {}
     return found | {"torch": torch_device} if torch_device else found
 
 

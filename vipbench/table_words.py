@@ -86,7 +86,8 @@ def _device(line: Line) -> str:
     """Where the method ran, or else where its folder was scored."""
     record: Record = line.record  # type: ignore[assignment]
     device = (record.provenance.run or {}).get("device") or record.provenance.device
-    return ", ".join(device[key] for key in ("cpu", "torch") if device.get(key))
+    words = {"cpu": "{}", "torch": "{}", "cores": "cores: {}", "threads": "threads: {}"}
+    return ", ".join(form.format(device[key]) for key, form in words.items() if device.get(key))
 
 
 def _left_out(block: Block) -> Iterator[str]:
