@@ -105,3 +105,5 @@ def stage(name: str, device: str) -> Iterator[None]:
         yield
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
+        elif device.startswith("mps"):
+            torch.mps.synchronize()
