@@ -37,7 +37,7 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True)
 class Procedural:
-    """Procedural pairs at the canvas' size; in training recoloured, held out as they are.
+    """Procedural pairs at the canvas' size, unchanged: motion and colours are random already.
 
     Held-out ones have seeds of their own, the same for every training.
     """
@@ -54,8 +54,7 @@ class Procedural:
 
     def pair(self, rng: np.random.Generator) -> Sample:
         """A random pair."""
-        made = procedural.make_pair(rng, self.spec.height, self.spec.width)
-        return placed(made if self.held_out else recoloured(made, rng), self.spec)
+        return placed(procedural.make_pair(rng, self.spec.height, self.spec.width), self.spec)
 
 
 @dataclass(frozen=True)

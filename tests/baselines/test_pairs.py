@@ -121,16 +121,17 @@ def test_too_small_a_canvas_is_refused() -> None:
 
 def test_sprites_move_on_their_own() -> None:
     """More than the background's single affine field is in a pair."""
-    pair = make_pair(rng(4), 96, 160)
     y, x = np.mgrid[:96, :160]
     basis = np.stack([np.ones(96 * 160), x.ravel(), y.ravel()], 1)
-    flow = pair.flow.reshape(-1, 2)
-    fitted = basis @ np.linalg.lstsq(basis, flow, rcond=None)[0]
-    assert np.abs(fitted - flow).mean() > 0.5
+    rest = []
+    for seed in range(10):
+        flow = make_pair(rng(seed), 96, 160).flow.reshape(-1, 2)
+        rest.append(np.abs(basis @ np.linalg.lstsq(basis, flow, rcond=None)[0] - flow).mean())
+    assert np.mean(rest) > 0.5
 
 
 def test_displacements_are_what_the_docstring_says() -> None:
     flows = [make_pair(rng(1, i), 96, 160).flow for i in range(60)]
     length = np.linalg.norm(np.stack(flows), axis=-1)
-    assert 3.5 < length.mean() < 7
-    assert 2 < np.median(length) < 5.5
+    assert 3 < length.mean() < 5.5
+    assert 2 < np.median(length) < 4.5
