@@ -113,12 +113,12 @@ def contours(gt: SegmentMap, pred: SegmentMap, pairs: Pairs, r: int) -> list[Con
     few = r <= FAR and sum(map(len, sides)) * gt.ids.size <= ROOM
     if not native or not few or not gt.ids.size or not pairs:
         return _contours(gt, pred, pairs, r)
-    masks = [part for side, found in zip(sides, (gt, pred), strict=True) for part in _masks(found, side)]
-    counted = native.contours(*masks, _numbered(pairs), *gt.size, r)
+    numbered = _numbered(pairs)
+    counted = native.contours(*_masks(gt, sides[0]), *_masks(pred, sides[1]), numbered, *gt.size, r)
     return list(map(Contours._make, np.frombuffer(counted, np.int32).reshape(-1, 4).tolist()))
 
 
-def _masks(found: SegmentMap, objects: tuple[int, ...]) -> tuple[object, ...]:
+def _masks(found: SegmentMap, objects: tuple[int, ...]) -> tuple[object, object, object, int]:
     """A map as the kernel takes it: runs, the mask of each id, how many masks."""
     runs = found.runs
     return runs.starts, runs.values, _groups(objects, int(runs.ids[-1])), len(objects)
