@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vipbench.baselines.flow_data import Pairs
 from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS, flow_loss
+from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.presets import Preset
 from vipbench.baselines.samples import Rule, Samples
 from vipbench.baselines.train_log import Terms
@@ -101,13 +102,13 @@ def _pairs(samples: Pairs, rngs: Rngs, device: str) -> list[Tensor]:
 def flow_terms(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
     """FlowNet-S's multi-scale loss on pairs with exact flow."""
     target, reference, truth = _pairs(samples, rngs, device)
-    return {"flow": flow_loss(net.pyramid(target, reference)[0], truth)}
+    return {"flow": flow_loss([exact(flow) for flow in net.pyramid(target, reference)[0]], truth)}
 
 
 def flow_error(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
     """The loss; epe: mean distance of the finest flow from the exact one, in pixels; zero_epe: of no flow."""
     target, reference, truth = _pairs(samples, rngs, device)
-    flows = net.pyramid(target, reference)[0]
+    flows = [exact(flow) for flow in net.pyramid(target, reference)[0]]
     full = F.interpolate(flows[-1] * FLOW_UNIT, truth.shape[2:], mode="bilinear", align_corners=False)
     errors = {"epe": (full - truth).norm(dim=1).mean(), "zero_epe": truth.norm(dim=1).mean()}
     return {"flow": flow_loss(flows, truth)} | errors

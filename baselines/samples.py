@@ -45,15 +45,19 @@ class Clip:
     draws: torch.Generator
 
 
-def truth_of(parsing: Parsing, placement: Placement) -> Truth:
-    """Targets on the canvas from a frame's ground truth."""
+Window = tuple[slice, slice]
+WHOLE: Window = (slice(None), slice(None))
+
+
+def truth_of(parsing: Parsing, placement: Placement, window: Window = WHOLE) -> Truth:
+    """Targets on the canvas, or on a window of it, from a frame's ground truth."""
     if parsing.object is not None:
-        category = placement.labels((parsing.object.ids > 0).astype(np.uint16), VOID)
+        category = placement.labels((parsing.object.ids > 0).astype(np.uint16), VOID)[window]
         return Truth(
             torch.from_numpy(category.astype(np.int64)), torch.zeros(0, *category.shape), torch.zeros(0, 4)
         )
-    category = placement.labels(parsing.layer("category").ids, VOID)
-    human = placement.labels(parsing.layer("human").ids, 0)
+    category = placement.labels(parsing.layer("category").ids, VOID)[window]
+    human = placement.labels(parsing.layer("human").ids, 0)[window]
     masks = [human == s.id for s in parsing.layer("human").segments if (human == s.id).any()]
     boxes = [_box(mask) for mask in masks]
     return Truth(
@@ -71,12 +75,22 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 class Samples:
-    """Draws training samples from a split of a data set, or from a part of its videos, for one canvas."""
+    """Draws training samples from a split of a data set, or from a part of its videos, for one canvas.
+
+    crop: (height, width) of a window of the canvas, at random, the same for a clip's images and truth; empty
+    for the whole canvas.
+    """
 
     def __init__(
-        self, dataset: Dataset, split: str, spec: Input, seed: int, part: slice = slice(None)
+        self,
+        dataset: Dataset,
+        split: str,
+        spec: Input,
+        seed: int,
+        part: slice = slice(None),
+        crop: tuple[int, ...] = (),
     ) -> None:
-        self.dataset, self.spec, self.seed = dataset, spec, seed
+        self.dataset, self.spec, self.seed, self.crop = dataset, spec, seed, crop
         self.videos = list(dataset.videos(split))[part]
         self.frames = [(video, i) for video in self.videos for i, f in enumerate(video.frames) if f.annotated]
         if not self.frames:
@@ -99,10 +113,21 @@ class Samples:
         target = video.frames[t]
         image, placement = self._image(target, mirrored)
         parsing = self.dataset.read(target)
-        truth = truth_of(flip(parsing) if mirrored else parsing, placement)
-        images = tuple(self._image(video.frames[k], mirrored)[0] for k in others)
         draws = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return Clip(image, truth, images, tuple(k == t for k in others), draws)
+        window = self._window(rng)
+        truth = truth_of(flip(parsing) if mirrored else parsing, placement, window)
+        images = (image, *(self._image(video.frames[k], mirrored)[0] for k in others))
+        seen, *beside = (i[:, window[0], window[1]] for i in images)
+        return Clip(seen, truth, tuple(beside), tuple(k == t for k in others), draws)
+
+    def _window(self, rng: np.random.Generator) -> Window:
+        """Rows and columns of the canvas that a sample sees."""
+        if not self.crop:
+            return WHOLE
+        sizes = zip((self.spec.height, self.spec.width), self.crop, strict=True)
+        starts = [int(rng.integers(whole - part + 1)) for whole, part in sizes]
+        rows, columns = (slice(start, start + part) for start, part in zip(starts, self.crop, strict=True))
+        return rows, columns
 
     def pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(target image, reference image, backward flow [2, canvas] in pixels) with exact flow."""

@@ -20,7 +20,7 @@ Terms = dict[str, Tensor]
 
 
 class Log:
-    """One row for each fortieth of a stage's steps, in `path`.
+    """One row for each fortieth of a stage's steps, in `path`; without one in memory alone.
 
     Columns: step (optimiser steps done), rate (of the last of them), every loss term and their `total`, means
     over the steps since the row before; `held_out`, the total on the held-out samples, and its terms as
@@ -28,15 +28,15 @@ class Log:
     of one that was not.
     """
 
-    def __init__(self, path: Path, steps: int) -> None:
+    def __init__(self, path: Path | None, steps: int) -> None:
         self.path, self.steps, self.every = path, steps, max(1, steps // ROWS)
         self.rows: list[Row] = []
         self.sums: Terms = {}
         self.count = 0
 
     def add(self, terms: Terms) -> None:
-        """The loss terms of one step."""
-        self.sums = {n: term.detach() + self.sums.get(n, 0) for n, term in terms.items()}
+        """The loss terms of one step, without gradients."""
+        self.sums = {n: term + self.sums.get(n, 0) for n, term in terms.items()}
         self.count += 1
 
     def due(self, step: int) -> bool:
@@ -51,11 +51,16 @@ class Log:
         }
         self.rows.append({"step": step, "rate": rate} | means | {"total": sum(means.values())} | judged)
         self.sums, self.count = {}, 0
+        if self.path:
+            write_text(self.path, self.text())
+
+    def text(self) -> str:
+        """All rows as CSV."""
         out = StringIO()
         table = csv.DictWriter(out, list(self.rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
-        write_text(self.path, out.getvalue())
+        return out.getvalue()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training goes on from."""

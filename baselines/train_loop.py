@@ -12,7 +12,9 @@ from torch import nn
 
 from vipbench.atomic import replacing
 from vipbench.baselines.presets import Stage
-from vipbench.baselines.train_log import Log, Terms
+from vipbench.baselines.train_group import Group
+from vipbench.baselines.train_log import Log
+from vipbench.baselines.train_task import Task
 from vipbench.errors import UserError
 
 LOG_EVERY, SAVE_EVERY = 20, 200
@@ -27,20 +29,15 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a stage does. losses: the terms at a step. held_out: the same and other figures of now."""
-
-    title: str
-    stage: Stage
-    losses: Callable[[int], Terms]
-    held_out: Callable[[], dict[str, float]]
-
-
 def fit(
-    model: nn.Module, task: Task, checkpoint: Checkpoint, log: Log, progress: Progress | None = None
+    model: nn.Module,
+    task: Task,
+    checkpoint: Checkpoint,
+    log: Log,
+    group: Group,
+    progress: Progress | None = None,
 ) -> None:
-    """Run one stage, from its checkpoint if there is one."""
+    """Run one stage, from its checkpoint if there is one. Every process of the group takes the same steps."""
     stage = task.stage
     optimizer = _optimizer(model, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
@@ -51,16 +48,18 @@ def fit(
         terms = task.losses(step)
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        group.average(model)
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         schedule.step()
-        log.add(terms)
+        means = group.mean(terms)
+        log.add(means)
         if progress and step % LOG_EVERY == 0:
-            progress(task.title, step, stage.steps, {name: term.item() for name, term in terms.items()})
+            progress(task.title, step, stage.steps, {name: mean.item() for name, mean in means.items()})
         if log.due(step + 1):
             set_mode(model, frozen_norm=True)
             log.row(step + 1, rate, task.held_out())
-        if (step + 1) % SAVE_EVERY == 0:
+        if group.writes and (step + 1) % SAVE_EVERY == 0:
             checkpoint.save(step + 1, parts)
     model.eval()
 

@@ -74,7 +74,16 @@ ALLOWED = {
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
-COMMANDS = ("cli", "cli_breakdown", "cli_compare", "cli_data", "cli_options", "cli_reproduce", "cli_weights")
+COMMANDS = (
+    "cli",
+    "cli_breakdown",
+    "cli_compare",
+    "cli_data",
+    "cli_options",
+    "cli_reproduce",
+    "cli_train",
+    "cli_weights",
+)
 CLI = {"vipbench.__main__", *(f"vipbench.{name}" for name in COMMANDS)}  # everything
 NOBODY = {"vipbench.baselines", "vipbench.leaderboard", "vipbench.console", *CLI}
 EXPORTS = {"vipbench.errors", "vipbench.types", "vipbench.version"}

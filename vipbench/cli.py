@@ -13,6 +13,7 @@ from vipbench.cli_breakdown import breakdown
 from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
 from vipbench.cli_reproduce import reproduce
+from vipbench.cli_train import train
 from vipbench.cli_weights import weights as weights_commands
 from vipbench.errors import UserError
 from vipbench.version import __version__
@@ -160,29 +161,6 @@ def table(paper_table: int, records: Path, fmt: str, dataset: str | None, interv
 
 
 @main.command()
-@click.option(
-    "--method",
-    required=True,
-    help="frame, flow, dff, fgfa, aten, aten-lstm, aten-mean or aten-unaligned; and what it starts from.",
-)
-@given.dataset
-@click.option(
-    "--preset", default="tiny", show_default=True, help="tiny, or paper-vip or paper-davis for the full size."
-)
-@click.option("--out", type=given.path, default=Path("weights"), show_default=True, help="Folder of weights.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
-@given.as_json
-def train(method: str, data: DatasetSpec, preset: str, out: Path, seed: int, device: str, fmt: str) -> None:
-    """Train a baseline from scratch on a data set's train split; go on where it was stopped."""
-    from vipbench.baselines.train import train as fit
-
-    with console.progress("train") as tick:
-        weights = fit(method, preset, data.open(), out, seed, device, tick, console.note)
-    console.result(fmt, {"weights": str(weights)}, str(weights))
-
-
-@main.command()
 @click.argument("folder", type=given.path)
 @given.selection
 @click.option("--out", type=given.path, required=True, help="Where to draw, <out>/<video>/<frame>.png.")
@@ -271,3 +249,4 @@ main.add_command(breakdown)
 main.add_command(compare)
 main.add_command(reproduce)
 main.add_command(weights_commands)
+main.add_command(train)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vipbench.baselines.nn import boxes as bx
 from vipbench.baselines.nn.mask import MaskHead
+from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.nn.roi import roi_align
 from vipbench.baselines.nn.targets import RoiTargets, Truth, anchor_targets, roi_targets
 from vipbench.baselines.presets import HeadSizes
@@ -124,7 +125,7 @@ class ParsingRCNN(nn.Module):
         """
         category = torch.stack([t.category for t in truths])
         anchors, canvas = self.anchors(features), (category.shape[1], category.shape[2])
-        logits, deltas = self.rpn(self.rpn_trunk(features))
+        logits, deltas = map(exact, self.rpn(self.rpn_trunk(features)))
         terms, rois = [], []
         for truth, scores, moves, draw in zip(truths, logits, deltas, draws, strict=True):
             chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.sizes.anchors, draw)
@@ -144,10 +145,10 @@ class ParsingRCNN(nn.Module):
         small = torch.cat([roi_align(m, t.boxes, 7, 0.25) for m, t in zip(trunk, targets, strict=True)])
         boxes = [t.boxes[:p] for t, p in zip(targets, positives, strict=True)]
         large = torch.cat([roi_align(m, b, 14, 0.25) for m, b in zip(trunk, boxes, strict=True)])
-        scores, moves = self.box(small)
+        scores, moves = map(exact, self.box(small))
         # Batch norm cannot average over no RoI at all.
-        masks = self.mask(large)[:, 1] if len(large) else large.new_zeros(0, 28, 28)
-        split = zip(targets, scores.split(counts), moves.split(counts), masks.split(positives), strict=True)
+        masks = exact(self.mask(large)[:, 1] if len(large) else large.new_zeros(0, 28, 28))
+        by_image = (torch.split(scores, counts), torch.split(moves, counts), torch.split(masks, positives))
         return _means(
             [
                 {
@@ -155,7 +156,7 @@ class ParsingRCNN(nn.Module):
                     "box": _smooth_l1(move[: len(t.deltas)], t.deltas),
                     "mask": F.binary_cross_entropy_with_logits(mask, t.masks) if len(mask) else mask.sum(),
                 }
-                for t, score, move, mask in split
+                for t, score, move, mask in zip(targets, *by_image, strict=True)
             ]
         )
 
@@ -189,7 +190,7 @@ def _smooth_l1(found: Tensor, wanted: Tensor) -> Tensor:
 
 def pixel_loss(logits: Tensor, category: Tensor) -> Tensor:
     """Cross-entropy of [N, classes, H, W] over the labelled pixels of [N, H, W]: mean over the images."""
-    lost = F.cross_entropy(logits, category, ignore_index=255, reduction="none").flatten(1).sum(1)
+    lost = F.cross_entropy(exact(logits), category, ignore_index=255, reduction="none").flatten(1).sum(1)
     return (lost / (category != 255).flatten(1).sum(1).clamp(min=1)).mean()
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import chairs, clips, flow_gate, presets, train, weights  # noqa: E402
+from vipbench.baselines import chairs, clips, flow_gate, presets, train, train_task, weights  # noqa: E402
 from vipbench.baselines.canvas import Placement  # noqa: E402
 from vipbench.baselines.flow_data import Procedural, Sample, placed  # noqa: E402
 from vipbench.baselines.flow_gate import MISSED, OPEN, PASSED, full_flow, told  # noqa: E402
@@ -188,7 +188,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     shorter = replace(sizes, flow_stage=replace(sizes.flow_stage, steps=2, batch=2))
     monkeypatch.setattr(presets, "load", lambda name, task: shorter)
     monkeypatch.delenv(chairs.ENV, raising=False)
-    for module, name in ((train, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
+    for module, name in ((train_task, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
         monkeypatch.setattr(module, name, 2)
 
 

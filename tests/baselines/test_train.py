@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import flow_gate, presets, train, train_loop, weights  # noqa: E402
+from vipbench.baselines import flow_gate, presets, train, train_loop, train_task, weights  # noqa: E402
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.baselines.samples import Samples  # noqa: E402
@@ -46,7 +46,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(presets, "load", shortened)
     monkeypatch.setattr(train_loop, "SAVE_EVERY", 2)
-    for module, name in ((train, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
+    for module, name in ((train_task, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
         monkeypatch.setattr(module, name, 2)
 
 
@@ -166,6 +166,20 @@ def test_weights_of_another_shape_start_nothing(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1, 1)}, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"weight is \[1, 1\], expected \[4, 3\]"):
         weights.initialise(torch.nn.Linear(3, 4), tmp_path / "w.safetensors")
+
+
+def test_a_backbone_reaches_the_frame_model_and_is_told(root: Path, tmp_path: Path) -> None:
+    sizes = presets.load("tiny", "vip")
+    resnet = RECIPES["frame"].build(sizes).features.resnet  # type: ignore[union-attr]
+    torch.save(resnet.state_dict(), tmp_path / "r.pth")
+    job = train.Job(sizes, Synth(root), tmp_path, backbone=tmp_path / "r.pth")
+    begun: Any = train._begun(RECIPES["frame"], {}, job)
+    assert torch.equal(begun.features.resnet.layer1[0].conv1.weight, resnet.layer1[0].conv1.weight)
+    train.train("frame", "tiny", Synth(root), tmp_path, backbone=tmp_path / "r.pth")
+    about = weights.about(tmp_path / "tiny-frame-vip.safetensors")
+    assert about["backbone"].startswith("r.pth ")
+    with pytest.raises(UserError, match="Choose another --out"):
+        train.train("frame", "tiny", Synth(root), tmp_path)
 
 
 def test_unknown_method(root: Path, tmp_path: Path) -> None:

@@ -96,6 +96,34 @@ def test_the_mirror_image_swaps_left_and_right_parts(samples: Samples) -> None:
     assert plain.same == (True, False)
 
 
+def test_a_crop_is_a_window_of_the_canvas_for_images_and_truth(samples: Samples) -> None:
+    cropped = Samples(samples.dataset, "train", samples.spec, 3, crop=(64, 96))
+    corners = set()
+    for step in range(20):
+        whole, part = (s.clip(s.rng(step, 0), keys(3, 2)) for s in (samples, cropped))
+        (corner,) = corners_of(whole.image, part.image)
+        corners.add(corner)
+        y, x = corner
+        window = (slice(y, y + 64), slice(x, x + 96))
+        for a, b in zip(whole.others, part.others, strict=True):
+            assert torch.equal(a[:, *window], b)
+        assert torch.equal(whole.truth.category[window], part.truth.category)
+        seen = whole.truth.masks[:, *window]
+        assert torch.equal(seen[seen.flatten(1).any(1)], part.truth.masks)
+        for box, mask in zip(part.truth.boxes, part.truth.masks, strict=True):
+            rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+            assert box.tolist() == [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+    assert len(corners) > 10
+
+
+def corners_of(whole: Any, part: Any) -> list[tuple[int, int]]:
+    """Where in an image a part of it lies."""
+    height, width = part.shape[1:]
+    places = whole.unfold(1, height, 1).unfold(2, width, 1)
+    first = (places[..., 0, :] == part[:, None, None, 0]).all(-1).all(0).nonzero().tolist()
+    return [(y, x) for y, x in first if torch.equal(places[:, y, x], part)]
+
+
 def test_a_frame_alone(samples: Samples) -> None:
     clip = samples.clip(samples.rng(0, 0), alone)
     assert clip.others == clip.same == ()

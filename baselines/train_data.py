@@ -1,0 +1,34 @@
+"""What a method learns from and what is held out to judge it."""
+
+from __future__ import annotations
+
+from vipbench.baselines.flow_data import Pairs, flow_pairs
+from vipbench.baselines.presets import Preset
+from vipbench.baselines.samples import Samples
+from vipbench.types import Dataset
+
+Drawn = Samples | Pairs
+FLOW_SHARE = 16  # one in so many videos with exact flow, which the train split alone has, is held out
+
+
+def drawn(method: str, dataset: Dataset, sizes: Preset, seed: int) -> tuple[Drawn, Drawn]:
+    """What is trained on and what is held out, the latter drawn by a seed of its own and never cropped.
+
+    Raises UserError for a data set without a split `val` or without annotated frames in it or in `train`.
+    """
+    spec = sizes.input
+    if method != "flow":
+        train = Samples(dataset, "train", spec, seed, crop=spec.crop)
+        return train, Samples(dataset, "val", spec, 0)
+    if not hasattr(dataset, "flows"):
+        return flow_pairs(spec, seed)
+    count = max(1, len(dataset.videos("train")) // FLOW_SHARE)
+    train = Samples(dataset, "train", spec, seed, slice(None, -count))
+    return train, Samples(dataset, "train", spec, 0, slice(-count, None))
+
+
+def named(method: str, dataset: Dataset, sizes: Preset) -> str:
+    """What is learnt from: the data set, or for FlowNet-S pairs with flow where the data set has none."""
+    if method != "flow" or hasattr(dataset, "flows"):
+        return dataset.version
+    return flow_pairs(sizes.input, 0)[0].name
