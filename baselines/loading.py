@@ -20,6 +20,8 @@ from vipbench.types import Dataset, Frame
 
 Net = TypeVar("Net", bound=FrameNet)
 Lent = Sequence[tuple[str, str]]
+RANDOM = Path("random")
+"""In place of a weights file: none, the start values of a training. They are as fast as any others."""
 FRAME_AND_FLOW: Lent = (("frame", ""), ("aten", "flow."))
 """What a network without a temporal unit may run with: the frame model, and ATEN's FlowNet-S."""
 
@@ -60,11 +62,14 @@ def network(
 ) -> tuple[Net, str]:
     """The method's network for this data set, ready for inference, and what a table says of it.
 
-    method: as its weights are called. lent: whose weights fill it while it has none of its own, and the
-    prefix of what is taken of them. Raises UserError for unfit weights, and where there are none.
+    path: of weights; RANDOM for none. method: as its weights are called. lent: whose weights fill it while it
+    has none of its own, and the prefix of what is taken of them. Raises UserError for unfit weights, and
+    where there are none.
     """
     sizes = presets.load(preset, task_of(dataset))
     check_device(device)
+    if path == RANDOM:
+        return _started(build, sizes).to(device).eval(), f"preset {preset}, random weights"
     parts, words = [(path, "")] if path else [], path.name if path else ""
     if not parts:
         parts, words = _shipped(method, sizes, lent)
@@ -73,6 +78,13 @@ def network(
     if any(metadata.get("plateau") == "no" for metadata in told):  # as the training's log has it
         words += ", undertrained"
     return model.to(device).eval(), f"preset {preset}, {words}"
+
+
+def _started(build: Callable[[presets.Preset], Net], sizes: presets.Preset) -> Net:
+    """The network with the same start values each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(sizes)
 
 
 def _shipped(method: str, sizes: presets.Preset, lent: Lent) -> tuple[list[weights.Part], str]:

@@ -71,11 +71,16 @@ ALLOWED = {
     "table_grids": "papers table_costs",
     "tables": f"{BASE} records papers metrics table_words table_costs table_grids",
     "reproduce": f"{BASE} datasets specs registry runner runstate scorer records papers",
+    "bench": f"{BASE} specs registry runner runstate origin provenance costs",
+    "bench_frames": f"{BASE} bench datasets registry reproduce specs",
+    "bench_text": "bench papers table_costs table_grids tables",
+    "bench_picture": f"{BASE} bench papers records registry",
     "leaderboard": f"{BASE} records",
     "console": "errors records",
 }
 COMMANDS = (
     "cli",
+    "cli_bench",
     "cli_breakdown",
     "cli_compare",
     "cli_data",

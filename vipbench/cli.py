@@ -9,6 +9,7 @@ import click
 
 from vipbench import cli_options as given
 from vipbench import console
+from vipbench.cli_bench import bench
 from vipbench.cli_breakdown import breakdown
 from vipbench.cli_compare import compare
 from vipbench.cli_data import data as data_commands
@@ -245,6 +246,7 @@ def protocols(name: str | None, fmt: str) -> None:
 
 
 main.add_command(data_commands)
+main.add_command(bench)
 main.add_command(breakdown)
 main.add_command(compare)
 main.add_command(reproduce)

@@ -47,16 +47,21 @@ def origin(root: Path, videos: Sequence[Video]) -> Origin:
 
 
 def timing(root: Path, videos: Sequence[Video]) -> dict[str, Any] | None:
-    """Frames a second of the run that made a folder, from its notes; None if they lack one of the videos.
+    """`speed` of the run that made a folder, from its notes; None if they lack one of the videos."""
+    lines = {line.video: line for line in runstate.lines(root)}
+    if not all(video.id in lines for video in videos):
+        return None
+    return speed([lines[video.id] for video in videos], videos)
+
+
+def speed(lines: Sequence[runstate.Done], videos: Sequence[Video]) -> dict[str, Any]:
+    """Frames a second over the videos: {"frames", "seconds", "stages", "fps", "fps_end_to_end"}.
 
     All figures are of the frames that tell the method's speed (`timing.steady`). fps leaves out the stages
     WITHOUT, as the papers do; fps_end_to_end leaves out nothing. Both are absent where no such frame is, and
     unless every frame of the videos was predicted, since a method may look at more frames than it yields.
     """
-    lines = {line.video: line for line in runstate.lines(root)}
-    if not all(video.id in lines for video in videos):
-        return None
-    done = [_counted(lines[video.id]) for video in videos]
+    done = [_counted(line) for line in lines]
     stages: dict[str, float] = {}
     for name, seconds in (item for part in done for item in part["stages"].items()):
         stages[name] = stages.get(name, 0.0) + seconds

@@ -20,7 +20,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from vipbench.errors import UserError, nearest
 
-EXTRA = {"torch": "baselines", "safetensors": "baselines", "pycocotools": "coco", "h5py": "h5"}
+EXTRA = {
+    "torch": "baselines",
+    "safetensors": "baselines",
+    "pycocotools": "coco",
+    "h5py": "h5",
+    "matplotlib": "plots",
+}
 """Modules that are not always installed, and the extra that installs them."""
 BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 

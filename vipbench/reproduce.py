@@ -100,7 +100,7 @@ def data_of(
     factory = registry.load("datasets", name)
     if name in EMBEDDED:
         root = root or Path(os.environ.get(factory.env) or out / "data")
-        _make(root, split or factory.splits[0], progress)
+        make_embedded(root, split or factory.splits[0], progress)
     try:
         data = DatasetSpec.of(name, root)
     except UserError as error:
@@ -114,7 +114,7 @@ def data_of(
     return data, split_of(dataset, split)
 
 
-def _make(root: Path, split: str, progress: Progress) -> None:
+def make_embedded(root: Path, split: str, progress: Progress) -> None:
     """Make a split of the embedded data set, unless it is there, whatever its settings."""
     there = read_manifest(root)["splits"] if (root / NAME).exists() else {}
     if split not in there:

@@ -44,7 +44,7 @@ def run(
     was made with other settings end it before anything is written; a damaged image in the middle does not
     undo the videos before it, so that a run can go on from there.
     """
-    work = _Work(method, data, out)
+    work = Work(method, data, out)
     if hasattr(registry.load("folders", work.dataset.layout), "opens"):
         what = f"its predictions are a file in the layout {work.dataset.layout}"
         raise UserError(f"{work.dataset.name}: {what}, which `run` cannot write. Write it by other means")
@@ -78,8 +78,11 @@ class _Count:
 
 
 @dataclass
-class _Work:
-    """Predicts one video into the folder of unfinished videos. Pickled as names: a worker builds its own."""
+class Work:
+    """Predicts one video into the folder of unfinished videos, after a warm-up at its first call.
+
+    Pickled as names: a worker builds its own data set and method.
+    """
 
     spec: MethodSpec
     data: DatasetSpec
@@ -96,7 +99,7 @@ class _Work:
         return self.spec.build(self.dataset)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Work, (self.spec, self.data, self.out)
+        return Work, (self.spec, self.data, self.out)
 
     def __call__(self, video: Video) -> Done:
         home = runstate.temporary(self.out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,21 @@ class MethodSpec:
     name: str
     options: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, label: str) -> MethodSpec:
+        """The method that a label names, "aten-l5"; an address ("./file.py:Attr") is one without options.
+
+        Raises UserError for a method, an option or a value that is not known.
+        """
+        if ":" in label:
+            return cls(label)
+        fitting = (n for n in registry.names("methods") if f"{label}-".startswith(f"{n}-"))
+        name = max(fitting, key=len, default=label)
+        factory = registry.load("methods", name)
+        options = _read_options(label, label[len(name) + 1 :], registry.parameters(factory))
+        registry.convert(factory, 1, options)
+        return cls(name, options)
+
     @property
     def label(self) -> str:
         """For file names: "aten-l5"."""
@@ -73,6 +88,23 @@ class MethodSpec:
             if path.is_file():
                 digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
+
+
+def _read_options(label: str, text: str, known: Iterable[str]) -> dict[str, str]:
+    """What follows a method's name in a label: "l5-presetpaper-vip" -> {"l": "5", "preset": "paper-vip"}."""
+    found: dict[str, str] = {}
+    for part in text.split("-") if text else ():
+        key = max((k for k in known if part.startswith(k)), key=len, default="")
+        if key:
+            found[key] = part[len(key) :]
+        elif found:  # a value that holds a dash
+            found[list(found)[-1]] += f"-{part}"
+        else:
+            listed = ", ".join(known)
+            raise UserError(
+                f"method {label!r}: expected options as in aten-l5, got {part!r}. Known: {listed}"
+            )
+    return found
 
 
 def source_files(factory: Callable[..., Any]) -> list[Path]:

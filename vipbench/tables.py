@@ -91,11 +91,12 @@ def _rich(grid: Grid) -> Any:
 
 def _markdown(block: Block) -> list[str]:
     title, *data = heading(block)
-    body = [line for grid in grids(block) for line in _md_grid(grid)]
+    body = [line for grid in grids(block) for line in markdown_grid(grid)]
     return [f"### {_md(title)}", "", *body, *(f"- {_md(line)}" for line in [*data, *footer(block)]), ""]
 
 
-def _md_grid(grid: Grid) -> list[str]:
+def markdown_grid(grid: Grid) -> list[str]:
+    """A grid as a Markdown table, with an empty line after it."""
     rules = ["---" if i < grid.texts else "---:" for i in range(len(grid.headings))]
     return [*(f"| {' | '.join(map(_md, row))} |" for row in [grid.headings, rules, *grid.rows]), ""]
 

@@ -154,6 +154,20 @@ def _make_split(
     return facts.summary() | {"files": hash_files(root, split, videos_of(split))}
 
 
+def write_clip(root: Path, size: tuple[int, int], frames: int) -> None:
+    """One video of the given length below `root`, as split val of VIP (root/VIP) and DAVIS (root/DAVIS).
+
+    size: (height, width) in pixels. Raises UserError for sides outside 32..4096 and for no frame.
+    """
+    _bounds(["val"], 0, size, frames)
+    s, video = SPLITS["val"], videos_of("val")[0]
+    shown = scene(np.random.default_rng([0, s.first]), size, frames, s.crowd, s.spread, s.blurred)
+    for i in range(frames):
+        moment = Moment(video, i, shown.render(i), shown.photo(i), (), shown.blur[i])
+        synth_layout.write_frame(root, moment, every=1)
+    synth_layout.write_lists(root, "val", [video], frames, every=1)
+
+
 def content(split: str, seed: int = 0, size: tuple[int, int] = (96, 160)) -> dict[str, Any]:
     """The hash of a split's pixels, ids and flows, and its statistics, without writing anything."""
     facts = Facts()
