@@ -28,9 +28,19 @@ class Kernels(Protocol):
         """(starts int32 [n], values uint16 [n], distinct values uint16, ascending); see runs.py."""
 
     def joint(
-        self, gt_starts: object, gt_values: object, pred_starts: object, pred_values: object, total: int
+        self,
+        gt_starts: object,
+        gt_values: object,
+        gt_ids: object,
+        pred_starts: object,
+        pred_values: object,
+        pred_ids: object,
+        total: int,
     ) -> bytes:
-        """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py."""
+        """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py.
+
+        ids: the distinct values, ascending.
+        """
 
     def contours(
         self,
@@ -51,6 +61,28 @@ class Kernels(Protocol):
 
         groups: uint16 [highest id + 1], the mask 1..count that each id belongs to, 0 for none. pairs: uint16
         [P, 2], a mask of the ground truth and one of the prediction.
+        """
+
+    def warp(
+        self,
+        features: object,
+        flow: object,
+        scale: object,
+        keys: object,
+        out: object,
+        itemsize: int,
+        channels: int,
+        height: int,
+        width: int,
+        border: int,
+        first: int,
+        last: int,
+    ) -> None:
+        """Rows first..last-1, over all maps, of what baselines/nn/warp computes, into `out`.
+
+        features [K, H, W, C], scale (or None) and out [N, H, W, C]: bfloat16, float32 or float64 by itemsize;
+        flow [N, 2, H, W] float32, for float64 the same; keys int64 [N] or None. Raises ValueError for other
+        sizes and for a key that is not there. Lets other threads run.
         """
 
 

@@ -28,5 +28,6 @@ PyObject *unfilter(PyObject *self, PyObject *args);
 PyObject *runs(PyObject *self, PyObject *args);
 PyObject *joint(PyObject *self, PyObject *args);
 PyObject *contours(PyObject *self, PyObject *args);
+PyObject *warp(PyObject *self, PyObject *args);
 
 #endif

@@ -1,34 +1,20 @@
-"""The flow-guided warp W of the ATEN paper (Eq. 2): backward bilinear sampling, with three border rules.
-
-    aten    0 outside 0 <= x < W, 0 <= y < H; between W-1 and W (H-1 and H) the last column (row) repeats.
-            The released CUDA op, forward and backward.
-    zeros   a corner outside the map counts as 0, so that the edge fades over one cell. Deep Feature Flow and
-            FGFA (MXNet's BilinearSampler).
-    clamp   a position outside the map is moved to its edge (FlowNet 2's resample2d).
-
-Within 0 <= x <= W-1, 0 <= y <= H-1 the three are equal.
-"""
+"""The warp by torch's grid_sample: what the networks are trained with."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vipbench.baselines.nn.options import known
 
-
-def warp(features: Tensor, flow: Tensor, scale: Tensor | None = None, border: str = "aten") -> Tensor:
-    """out(y, x) = features(y + v, x + u) * scale(y, x), bilinear; [N, C, H, W].
-
-    features: float [N, C, H, W] of the reference frame. flow: float [N, 2, H, W], (u, v) in cells of this
-    grid, from the target into the reference; positions are float32 at least. scale: [N, C, H, W], or None
-    for 1. A flow that is not a number gives 0. Raises UserError for an unknown border rule.
-    """
+def by_grid_sample(
+    features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str
+) -> Tensor:
+    """Positions lose up to 8e-6 cells in float32: grid_sample wants them between -1 and 1."""
     height, width = features.shape[2:]
+    features = features if keys is None else features[keys]
     flow = flow.to(torch.promote_types(flow.dtype, torch.float32))
     rows = torch.arange(height, device=flow.device, dtype=flow.dtype)
     columns = torch.arange(width, device=flow.device, dtype=flow.dtype)
-    sample = BORDERS[known("border rule of the warp", border, BORDERS)]
-    warped = sample(features, columns + flow[:, 0], rows[:, None] + flow[:, 1])
+    warped = SAMPLERS[border](features, columns + flow[:, 0], rows[:, None] + flow[:, 1])
     return warped if scale is None else warped * scale
 
 
@@ -66,4 +52,4 @@ def _sample(features: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return sampled.to(features.dtype)
 
 
-BORDERS = {"aten": _aten, "zeros": _zeros, "clamp": _clamp}
+SAMPLERS = {"aten": _aten, "zeros": _zeros, "clamp": _clamp}
