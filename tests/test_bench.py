@@ -10,7 +10,7 @@ from made_records import made
 from tiny import Cli, fails
 
 from vipbench import papers
-from vipbench.bench import Bench, Measured, Round, Spread
+from vipbench.bench_figures import Bench, Measured, Round, Spread
 from vipbench.bench_picture import draw, points, published
 from vipbench.bench_text import grids, to_markdown
 from vipbench.costs import Cost
@@ -95,6 +95,8 @@ def test_json_is_consistent(cli: Cli, toys: Path) -> None:
         "rounds": 2,
     }
     assert {"cpu", "cores", "python", "load"} <= set(found["device"])
+    assert found["command"]
+    assert "numpy" in found["versions"]
     for method in found["methods"]:
         assert sum(method["share"].values()) == pytest.approx(1)
         assert method["ratio"] == {"measured": None}
@@ -193,7 +195,10 @@ def measured() -> Bench:
     )
     data = {"dataset": "synth", "frames": "30 frames", "rounds": 3}
     machine = {"cpu": "a processor", "cores": "2", "torch": "cpu", "load": "0.0", "python": "3.11"}
-    return Bench((frame, aten), {"dff": "no memory"}, data, machine, "2026-01-02T03:04:05+00:00", "vipbench")
+    versions = {"numpy": "2.0"}
+    return Bench(
+        (frame, aten), {"dff": "no memory"}, data, machine, versions, "2026-01-02T03:04:05+00:00", "vipbench"
+    )
 
 
 def test_ratios_are_of_the_same_round() -> None:
@@ -223,7 +228,7 @@ def test_tables_and_markdown() -> None:
     assert "| frame | 20.00 | 15.00-25.00 |" in text
     assert "- dff failed: no memory" in text
     assert "- aten: preset tiny, random" in text
-    assert [len(list(grids(Bench((), {}, {}, {}, "", ""))))] == [0]
+    assert [len(list(grids(Bench((), {}, {}, {}, {}, "", ""))))] == [0]
 
 
 def test_quartiles_of_one_round() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vipbench import papers, registry
 from vipbench.atomic import replacing
-from vipbench.bench import Bench, Measured, Spread
+from vipbench.bench_figures import Bench, Measured, Spread
 from vipbench.errors import UserError
 from vipbench.papers import ABSENT, Column, PaperTable
 from vipbench.records import Record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vipbench.bench import BASE, OTHER, Bench, Measured, Spread
+from vipbench.bench_figures import BASE, OTHER, Bench, Measured, Spread
 from vipbench.papers import ABSENT
 from vipbench.table_costs import COUNT, MODULES, SPEED, STAGES
 from vipbench.table_grids import Grid
@@ -25,9 +25,7 @@ def heading(bench: Bench) -> list[str]:
     """On what frames and which machine, and what the methods ran with."""
     d, m = bench.data, bench.machine
     with_gpu = f", {m['gpu']}" if "gpu" in m else ""
-    versions = ", ".join(
-        f"{name.removesuffix(' version')} {text}" for name, text in m.items() if "ver" in name
-    )
+    versions = ", ".join(f"{name} {text}" for name, text in bench.versions.items())
     where = f"{m['cpu']}, {m['cores']} cores, threads {m.get('threads', ABSENT)}, {m['torch']}"
     by_weights: dict[str, list[str]] = {}
     for method in bench.methods:

@@ -18,7 +18,8 @@ from vipbench import console
 from vipbench.errors import UserError
 
 if TYPE_CHECKING:
-    from vipbench.bench import Bench, Place
+    from vipbench.bench import Place
+    from vipbench.bench_figures import Bench
     from vipbench.specs import MethodSpec
 
 TABLES = {"vip": 1, "davis": 2}
