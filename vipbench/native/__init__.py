@@ -28,19 +28,9 @@ class Kernels(Protocol):
         """(starts int32 [n], values uint16 [n], distinct values uint16, ascending); see runs.py."""
 
     def joint(
-        self,
-        gt_starts: object,
-        gt_values: object,
-        gt_ids: object,
-        pred_starts: object,
-        pred_values: object,
-        pred_ids: object,
-        total: int,
+        self, gt_starts: object, gt_values: object, pred_starts: object, pred_values: object, total: int
     ) -> bytes:
-        """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py.
-
-        ids: the distinct values, ascending.
-        """
+        """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py."""
 
     def contours(
         self,
