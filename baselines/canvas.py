@@ -14,18 +14,18 @@ from torch import Tensor
 from vipbench.baselines.presets import Input
 from vipbench.types import Ids
 
-MEAN = np.array(
-    [123.7, 116.8, 103.9], np.float32
-)  # RGB, subtracted after padding, so the padding is -MEAN; no division
-
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a photo of `size` (height, width) lies on the canvas: window (y1, x1, y2, x2), in pixels."""
+    """Where a photo of `size` (height, width) lies on the canvas: window (y1, x1, y2, x2), in pixels.
+
+    mean: RGB, subtracted from the canvas.
+    """
 
     size: tuple[int, int]
     window: tuple[int, int, int, int]
     canvas: tuple[int, int]
+    mean: tuple[float, ...]
 
     @classmethod
     def of(cls, size: tuple[int, int], spec: Input) -> Placement:
@@ -36,7 +36,7 @@ class Placement:
         h = max(1, min(round(height * scale), spec.height))
         w = max(1, min(round(width * scale), spec.width))
         top, left = (spec.height - h) // 2, (spec.width - w) // 2
-        return cls(size, (top, left, top + h, left + w), (spec.height, spec.width))
+        return cls(size, (top, left, top + h, left + w), (spec.height, spec.width), spec.mean)
 
     def image(self, rgb: NDArray[np.uint8]) -> Tensor:
         """uint8 RGB [H, W, 3] -> float32 [3, canvas], mean subtracted."""
@@ -44,7 +44,7 @@ class Placement:
         canvas = np.zeros((*self.canvas, 3), np.float32)
         resized = Image.fromarray(rgb).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
         canvas[top:bottom, left:right] = np.asarray(resized)
-        return torch.from_numpy((canvas - MEAN).transpose(2, 0, 1).copy())
+        return torch.from_numpy((canvas - np.array(self.mean, np.float32)).transpose(2, 0, 1).copy())
 
     def labels(self, ids: Ids, fill: int) -> NDArray[np.uint16]:
         """An id map [H, W] -> [canvas], nearest neighbour, padded with `fill`."""

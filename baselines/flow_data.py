@@ -95,7 +95,7 @@ def flow_pairs(spec: Input, seed: int) -> tuple[Pairs, Pairs]:
     Raises UserError if that folder is not FlyingChairs.
     """
     if spec.crop:  # what training sees of the canvas
-        spec = Input(height=spec.crop[0], width=spec.crop[1], min_side=min(spec.crop), crop=())
+        spec = replace(spec, height=spec.crop[0], width=spec.crop[1], min_side=min(spec.crop), crop=())
     if source := chairs.from_environment():
         return FlyingChairs(spec, seed, source), FlyingChairs(spec, 0, source, held_out=True)
     return Procedural(spec, seed), Procedural(spec, 0, held_out=True)

@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vipbench.baselines.presets import HeadSizes
 from vipbench.types import Box, Parsing, Segment, SegmentMap
 
-KEEP = 0.7  # a person that keeps no more than this share of its pixels is dropped
-MASK_THRESHOLD = 0.5
 
-
-def paste(mask: NDArray[np.float32], box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """A 28x28 probability map stretched over its box and cut at one half, bool [H, W]."""
+def paste(mask: NDArray[np.float32], box: Box, size: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
+    """A 28x28 probability map stretched over its box and cut at the threshold, bool [H, W]."""
     y1, x1, y2, x2 = box
     full = np.zeros(size, bool)
     stretched = Image.fromarray(mask).resize((x2 - x1, y2 - y1), Image.Resampling.BILINEAR)
-    full[y1:y2, x1:x2] = np.asarray(stretched) >= MASK_THRESHOLD
+    full[y1:y2, x1:x2] = np.asarray(stretched) >= threshold
     return full
 
 
@@ -30,10 +28,12 @@ def paint_persons(
     scores: NDArray[np.float32],
     masks: NDArray[np.float32],
     size: tuple[int, int],
+    sizes: HeadSizes,
 ) -> SegmentMap:
     """Detections by falling score -> disjoint persons 1, 2, ...
 
-    boxes: [D, 4] in the photo. scores: [D]. masks: [D, 28, 28] in 0..1. size: (H, W) of the photo.
+    boxes: [D, 4] in the photo. scores: [D]. masks: [D, 28, 28] in 0..1. size: (H, W) of the photo. sizes:
+    the preset's mask_threshold and visible.
     """
     ids = np.zeros(size, np.uint16)
     segments: list[Segment] = []
@@ -41,9 +41,9 @@ def paint_persons(
         y1, x1, y2, x2 = (int(c) for c in corners)
         if y2 <= y1 or x2 <= x1:
             continue
-        person = paste(mask, (y1, x1, y2, x2), size)
+        person = paste(mask, (y1, x1, y2, x2), size, sizes.mask_threshold)
         free = person & (ids == 0)
-        if person.sum() == 0 or free.sum() / person.sum() <= KEEP:
+        if person.sum() == 0 or free.sum() / person.sum() <= sizes.visible:
             continue
         ids[free] = len(segments) + 1
         segments.append(Segment(len(segments) + 1, score=float(score), box=(y1, x1, y2, x2)))

@@ -44,7 +44,7 @@ class FrameNet(nn.Module):
         channels = preset.features.channels
         self.features = FeatureNet(preset.features, norm or preset.features.norm)
         self.head: ParsingRCNN | ObjectHead = (
-            ParsingRCNN(channels, VIP_CLASSES, preset.heads)
+            ParsingRCNN(channels, VIP_CLASSES, preset.heads, preset.targets)
             if preset.task == "vip"
             else ObjectHead(channels, 2, preset.heads.rates)
         )
@@ -61,6 +61,7 @@ class FrameNet(nn.Module):
             found.scores.cpu().numpy(),
             found.masks.cpu().numpy(),
             placement.size,
+            self.preset.heads,
         )
         return vip_parsing(placement.restore(probabilities).cpu().numpy(), human)
 

@@ -22,9 +22,8 @@ from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.presets import Preset
 from vipbench.baselines.samples import Rule, Samples
 from vipbench.baselines.train_log import Terms
-from vipbench.baselines.train_rules import alone, keys, offset
+from vipbench.baselines.train_rules import aten_keys, by_itself, dff_key, fgfa_references
 
-KEY_RANGE, KEYS = 3, 2  # l and p in training, as released, whatever l and p the method is run with
 Rngs = Sequence[np.random.Generator]
 Measured = Callable[[Any, Any, Rngs, str], Terms]
 """(network, samples, the randomness of each sample, device) -> terms, each the mean over the samples."""
@@ -78,12 +77,14 @@ def averaged(net: FgfaNet, image: Tensor, others: Sequence[Tensor], same: Sequen
 
 
 def parsed(
-    features: Callable[[Any, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor], rule: Rule
+    features: Callable[[Any, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor],
+    rule: Callable[[Preset], Rule],
 ) -> Measured:
     """The losses of N_parse (Eq. 7) on the current frames' features. rule: which frames they have."""
 
     def losses(net: FrameNet, samples: Samples, rngs: Rngs, device: str) -> Terms:
-        clips = [samples.clip(rng, rule) for rng in rngs]
+        chosen = rule(net.preset)
+        clips = [samples.clip(rng, chosen) for rng in rngs]
         image = torch.stack([c.image for c in clips]).to(device)
         others = [torch.stack(images).to(device) for images in zip(*(c.others for c in clips), strict=True)]
         same = [torch.tensor(flags, device=device) for flags in zip(*(c.same for c in clips), strict=True)]
@@ -119,15 +120,13 @@ def _flow_net(sizes: Preset) -> FlowNetS:
 
 
 _temporal = partial(Recipe, stage="temporal", starts=("frame", "flow"))
-_aten = partial(_temporal, losses=parsed(encoded, keys(KEY_RANGE, KEYS)))
+_aten = partial(_temporal, losses=parsed(encoded, aten_keys))
 
 RECIPES = {
-    "frame": Recipe(FrameNet, "frame", parsed(own, alone)),
+    "frame": Recipe(FrameNet, "frame", parsed(own, by_itself)),
     "flow": Recipe(_flow_net, "flow_stage", flow_terms, held_out=flow_error),
-    "dff": _temporal(
-        partial(GuidedNet, border="zeros", half_flow=True), losses=parsed(propagated, offset(-9, 0, 1))
-    ),
-    "fgfa": _temporal(FgfaNet, losses=parsed(averaged, offset(-5, 5, 2))),
+    "dff": _temporal(partial(GuidedNet, border="zeros", half_flow=True), losses=parsed(propagated, dff_key)),
+    "fgfa": _temporal(FgfaNet, losses=parsed(averaged, fgfa_references)),
     "aten": _aten(AtenNet),
     "aten-lstm": _aten(partial(AtenNet, unit="lstm")),
     "aten-mean": _aten(partial(AtenNet, unit="mean")),

@@ -155,7 +155,8 @@ def _about(
 ) -> dict[str, str]:
     """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
     stage = _stage(RECIPES[method], sizes)
-    built: Any = sizes.flow if method == "flow" else (sizes.features, sizes.flow, sizes.encoding, sizes.heads)
+    parts = (sizes.features, sizes.flow, sizes.encoding, sizes.heads, sizes.targets, sizes.windows)
+    built: Any = sizes.flow if method == "flow" else parts
     decisive = (sizes.input, built, stage, chosen) if chosen else (sizes.input, built, stage)
     settings = hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
     about = {"method": method, "preset": sizes.name, "settings": settings, "seed": str(seed)}

@@ -18,7 +18,6 @@ from vipbench.baselines.train_task import Task
 from vipbench.errors import UserError
 
 LOG_EVERY, SAVE_EVERY = 20, 200
-CLIP = 5.0  # norm of all gradients together, as the released code has it
 Progress = Callable[[str, int, int, dict[str, float]], None]
 
 
@@ -49,7 +48,7 @@ def fit(
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         group.average(model)
-        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
         optimizer.step()
         schedule.step()
         means = group.mean(terms)
@@ -74,10 +73,10 @@ def set_mode(model: nn.Module, frozen_norm: bool) -> None:
 
 
 def _rate(stage: Stage, step: int) -> float:
-    """Share of the peak rate: the warm-up, then a step to a tenth or a cosine to zero."""
+    """Share of the peak rate: the warm-up, then a step down or a cosine to zero."""
     warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
     if stage.drop < 1:
-        return warm * (1.0 if step < stage.drop * stage.steps else 0.1)
+        return warm * (1.0 if step < stage.drop * stage.steps else stage.low)
     return float(warm * (0.5 + 0.5 * torch.cos(torch.tensor(torch.pi * step / stage.steps))))
 
 
@@ -94,8 +93,8 @@ def _optimizer(model: nn.Module, stage: Stage) -> torch.optim.Optimizer:
         {"params": [p for decay, p in parameters if not decay], "weight_decay": 0.0},
     ]
     if stage.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=stage.rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=stage.rate)
+        return torch.optim.SGD(groups, lr=stage.rate, momentum=stage.momentum)
+    return torch.optim.AdamW(groups, lr=stage.rate, betas=(stage.momentum, 0.999))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,33 @@
-"""Which frames a training sample has beside the current one, by method (`samples.Rule`)."""
+"""Which frames a training sample has beside the current one, by method (`samples.Rule`) and preset."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from vipbench.baselines.presets import Preset
 from vipbench.baselines.samples import Rule
 from vipbench.errors import UserError
 from vipbench.types import Video
+
+
+def by_itself(sizes: Preset) -> Rule:
+    """The frame model's."""
+    return alone
+
+
+def dff_key(sizes: Preset) -> Rule:
+    """The key that a frame is propagated from: any place in an interval (Deep Feature Flow)."""
+    return offset(1 - sizes.windows.interval, 0, 1)
+
+
+def fgfa_references(sizes: Preset) -> Rule:
+    """The frames that are averaged (FGFA)."""
+    return offset(-sizes.windows.before, sizes.windows.after, sizes.windows.references)
+
+
+def aten_keys(sizes: Preset) -> Rule:
+    """The keys, with the l and p of the preset, whatever those are that the method is run with."""
+    return keys(sizes.encoding.l, sizes.encoding.p)
 
 
 def alone(video: Video, t: int, rng: np.random.Generator) -> list[int]:

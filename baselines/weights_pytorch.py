@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import torch
 from torch import Tensor
 
 from vipbench.baselines import presets, weights
-from vipbench.baselines.canvas import MEAN
 from vipbench.baselines.nn.flownet import FlowNetS
 from vipbench.errors import UserError
 
@@ -40,16 +40,16 @@ def from_flownet_pytorch(source: Path, preset: str) -> dict[str, Tensor]:
     found = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
     weights.check(f"{source}: not FlowNet-S of preset {preset}", shapes, found)
     state |= {ours: theirs[name].float().contiguous() for name, ours in wanted.items()}
-    return state | _on_our_images(state["conv1.0.weight"], state["conv1.0.bias"])
+    return state | _on_our_images(state["conv1.0.weight"], state["conv1.0.bias"], sizes.input.mean)
 
 
-def _on_our_images(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
+def _on_our_images(weight: Tensor, bias: Tensor, mean: Sequence[float]) -> dict[str, Tensor]:
     """The first convolution for our images: BGR for RGB, and another mean, which moves the bias.
 
-    Theirs are image / 255 - THEIR_MEAN, ours (image - MEAN) / 255. The result is the same wherever the kernel
+    Theirs are image / 255 - THEIR_MEAN, ours (image - mean) / 255. The result is the same wherever the kernel
     lies on the canvas; across its border, where both see zeros, these stand for two slightly different greys.
     """
-    apart = torch.from_numpy(MEAN).double() / 255 - torch.tensor(THEIR_MEAN).double()
+    apart = torch.tensor(mean).double() / 255 - torch.tensor(THEIR_MEAN).double()
     moved = bias.double() + (weight.double().sum((2, 3)) * apart.repeat(2)).sum(1)
     return {"conv1.0.weight": weight[:, [2, 1, 0, 5, 4, 3]].contiguous(), "conv1.0.bias": moved.float()}
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-DELTA_STD = (0.1, 0.1, 0.2, 0.2)
-
 
 def anchors(
     height: int, width: int, scales: Sequence[float], ratios: Sequence[float], stride: int = 4
@@ -25,17 +23,17 @@ def anchors(
     return torch.cat([centres - half, centres + half], -1).reshape(-1, 4)
 
 
-def encode(boxes: Tensor, references: Tensor) -> Tensor:
-    """(dy, dx, log dh, log dw) / DELTA_STD that turns each reference into its box, [N, 4]."""
+def encode(boxes: Tensor, references: Tensor, std: Sequence[float]) -> Tensor:
+    """(dy, dx, log dh, log dw) / std that turns each reference into its box, [N, 4]."""
     size, centre = references[:, 2:] - references[:, :2], (references[:, 2:] + references[:, :2]) / 2
     target, middle = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
     deltas = torch.cat([(middle - centre) / size, (target / size).log()], 1)
-    return deltas / deltas.new_tensor(DELTA_STD)
+    return deltas / deltas.new_tensor(std)
 
 
-def decode(deltas: Tensor, references: Tensor) -> Tensor:
+def decode(deltas: Tensor, references: Tensor, std: Sequence[float]) -> Tensor:
     """The inverse of `encode`. Sizes are limited to e^4 times the reference, so that none overflows."""
-    deltas = deltas * deltas.new_tensor(DELTA_STD)
+    deltas = deltas * deltas.new_tensor(std)
     size, centre = references[:, 2:] - references[:, :2], (references[:, 2:] + references[:, :2]) / 2
     middle = centre + deltas[:, :2] * size
     half = size * deltas[:, 2:].clamp(max=4).exp() / 2

@@ -14,7 +14,7 @@ from vipbench.baselines.nn.mask import MaskHead
 from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.nn.roi import roi_align
 from vipbench.baselines.nn.targets import RoiTargets, Truth, anchor_targets, roi_targets
-from vipbench.baselines.presets import HeadSizes
+from vipbench.baselines.presets import HeadSizes, Targets
 
 Window = tuple[float, float, float, float]
 
@@ -89,9 +89,9 @@ class Detections:
 class ParsingRCNN(nn.Module):
     """The VIP head: global parsing and Mask R-CNN on one feature map (ATEN paper section 3.4)."""
 
-    def __init__(self, channels: int, classes: int, sizes: HeadSizes) -> None:
+    def __init__(self, channels: int, classes: int, sizes: HeadSizes, targets: Targets) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.sizes, self.targets = sizes, targets
         # Batch statistics at inference are over all slots, as released: unused ones are zero.
         self.slots = sizes.detections if sizes.mask_norm == "batch" else 0
         self.parsing = AtrousClassifier(channels, classes, sizes.rates)
@@ -112,7 +112,7 @@ class ParsingRCNN(nn.Module):
         top_k, count = (s.train_top_k, s.train_proposals) if self.training else (s.top_k, s.proposals)
         scores = logits.softmax(-1)[:, 1]
         top = scores.topk(min(top_k, len(scores))).indices
-        boxes = bx.clip(bx.decode(deltas[top], anchors[top]), (0, 0, *canvas))
+        boxes = bx.clip(bx.decode(deltas[top], anchors[top], s.box_std), (0, 0, *canvas))
         return boxes[bx.nms(boxes, scores[top], s.rpn_nms, count)]
 
     def losses(
@@ -126,16 +126,16 @@ class ParsingRCNN(nn.Module):
         category = torch.stack([t.category for t in truths])
         anchors, canvas = self.anchors(features), (category.shape[1], category.shape[2])
         logits, deltas = map(exact, self.rpn(self.rpn_trunk(features)))
-        terms, rois = [], []
+        std, terms, rois = self.sizes.box_std, [], []
         for truth, scores, moves, draw in zip(truths, logits, deltas, draws, strict=True):
-            chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.sizes.anchors, draw)
+            chosen, labels, wanted = anchor_targets(anchors, truth.boxes, self.targets, std, draw)
             moved = moves[chosen[: len(wanted)]]
             terms.append(
                 {"rpn_class": F.cross_entropy(scores[chosen], labels), "rpn_box": _smooth_l1(moved, wanted)}
             )
             with torch.no_grad():
                 proposals = self.proposals(scores, moves, anchors, canvas)
-            rois.append(roi_targets(proposals, truth, self.sizes.rois, draw))
+            rois.append(roi_targets(proposals, truth, self.targets, std, draw))
         parsing = pixel_loss(self.parsing(features), category)
         return {"parsing": parsing} | _means(terms) | self._roi_losses(self.roi_trunk(features), rois)
 
@@ -169,7 +169,7 @@ class ParsingRCNN(nn.Module):
         scores, moves = self.box(roi_align(trunk, proposals, 7, 0.25))
         person = scores.softmax(-1)[:, 1]
         keep = (person >= self.sizes.score).nonzero().flatten()
-        found = bx.clip(bx.decode(moves[keep], proposals[keep]), window)
+        found = bx.clip(bx.decode(moves[keep], proposals[keep], self.sizes.box_std), window)
         keep_nms = bx.nms(found, person[keep], self.sizes.nms, self.sizes.detections)
         found, person = found[keep_nms], person[keep][keep_nms]
         masks = self.person_masks(trunk, found)

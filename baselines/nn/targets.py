@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from vipbench.baselines.nn.boxes import encode, iou
 from vipbench.baselines.nn.roi import roi_align
+from vipbench.baselines.presets import Targets
 
 
 @dataclass(frozen=True)
@@ -40,27 +42,29 @@ def _sample(pool: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def anchor_targets(
-    anchors: Tensor, boxes: Tensor, count: int, generator: torch.Generator
+    anchors: Tensor, boxes: Tensor, rule: Targets, std: Sequence[float], generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(indices, labels 0/1, deltas of the positive ones) of the sampled anchors; at most half positive.
+    """(indices, labels 0/1, deltas of the positive ones) of the sampled anchors.
 
-    Positive: IoU >= .7 with a person, or a person's best anchor. Negative: IoU < .3 with all.
+    Positive: enough IoU with a person, or a person's best anchor. Negative: little IoU with all. std: of the
+    deltas.
     """
+    count = rule.anchors
     if len(boxes) == 0:
         chosen = _sample(torch.ones_like(anchors[:, 0], dtype=torch.bool), count, generator)
         return chosen, torch.zeros_like(chosen), anchors.new_zeros(0, 4)
     overlap = iou(anchors, boxes)
     best, owner = overlap.max(1)
-    positive = best >= 0.7
+    positive = best >= rule.anchor_positive
     top = overlap.argmax(0)
     positive[top] = True
     owner[top] = torch.arange(len(boxes), device=owner.device)
-    chosen = _sample(positive, count // 2, generator)
-    negative = _sample((best < 0.3) & ~positive, count - len(chosen), generator)
+    chosen = _sample(positive, int(count * rule.anchor_share), generator)
+    negative = _sample((best < rule.anchor_negative) & ~positive, count - len(chosen), generator)
     return (
         torch.cat([chosen, negative]),
         _labels(chosen, negative),
-        encode(boxes[owner[chosen]], anchors[chosen]),
+        encode(boxes[owner[chosen]], anchors[chosen], std),
     )
 
 
@@ -75,10 +79,12 @@ class RoiTargets:
     masks: Tensor
 
 
-def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Generator) -> RoiTargets:
-    """Sample RoIs for the heads: at most a third positive (IoU >= .5), twice as many negative ones.
+def roi_targets(
+    proposals: Tensor, truth: Truth, rule: Targets, std: Sequence[float], generator: torch.Generator
+) -> RoiTargets:
+    """Sample RoIs for the heads: negative ones in proportion to the positive ones. std: of the deltas.
 
-    Where few are positive there are count / 8 negative ones all the same, so that the class loss has some;
+    Where few are positive there are `roi_least` negative ones all the same, so that the class loss has some;
     the released code fills up with empty slots and counts them as background.
     """
     if len(truth.boxes):
@@ -88,8 +94,9 @@ def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Ge
             proposals.new_zeros(len(proposals)),
             proposals.new_zeros(len(proposals), dtype=torch.long),
         )
-    positive = _sample(best >= 0.5, int(count * 0.33), generator)
-    negative = _sample(best < 0.5, max(int(len(positive) / 0.33) - len(positive), count // 8), generator)
+    positive = _sample(best >= rule.roi_positive, int(rule.rois * rule.roi_share), generator)
+    wanted = max(int(len(positive) / rule.roi_share) - len(positive), int(rule.rois * rule.roi_least))
+    negative = _sample(best < rule.roi_positive, wanted, generator)
     owner = owner[positive]
     boxes = proposals[positive]
     masks = [
@@ -98,6 +105,6 @@ def roi_targets(proposals: Tensor, truth: Truth, count: int, generator: torch.Ge
     return RoiTargets(
         boxes=torch.cat([boxes, proposals[negative]]),
         labels=_labels(positive, negative),
-        deltas=encode(truth.boxes[owner], boxes) if len(owner) else boxes.new_zeros(0, 4),
+        deltas=encode(truth.boxes[owner], boxes, std) if len(owner) else boxes.new_zeros(0, 4),
         masks=(torch.stack(masks) >= 0.5).to(boxes.dtype) if masks else boxes.new_zeros(0, 28, 28),
     )

@@ -20,7 +20,9 @@ from vipbench.baselines.presets.sizes import FlowSizes as FlowSizes
 from vipbench.baselines.presets.sizes import HeadSizes as HeadSizes
 from vipbench.baselines.presets.sizes import Input as Input
 from vipbench.baselines.presets.sizes import Preset as Preset
-from vipbench.baselines.presets.sizes import Stage as Stage
+from vipbench.baselines.presets.training import Stage as Stage
+from vipbench.baselines.presets.training import Targets as Targets
+from vipbench.baselines.presets.training import Windows as Windows
 from vipbench.errors import UserError
 
 T = TypeVar("T")
@@ -32,6 +34,8 @@ KINDS: dict[str, type] = {
     "flow": FlowSizes,
     "encoding": Encoding,
     "heads": HeadSizes,
+    "targets": Targets,
+    "windows": Windows,
     "frame": Stage,
     "flow_stage": Stage,
     "temporal": Stage,

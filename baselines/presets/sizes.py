@@ -1,8 +1,10 @@
-"""What a preset is made of: one frozen record a part of the network or of its training."""
+"""What a preset is made of: one frozen record a part of the network, and all together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from vipbench.baselines.presets.training import Stage, Targets, Windows
 
 
 @dataclass(frozen=True)
@@ -10,12 +12,14 @@ class Input:
     """The canvas (height, width) in pixels and the side that the shorter image side is scaled up to.
 
     crop: (height, width) of the random crop of the canvas that training sees; empty for the whole of it.
+    mean: RGB, subtracted after padding, so that the padding is -mean; there is no division.
     """
 
     height: int
     width: int
     min_side: int
     crop: tuple[int, ...]
+    mean: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,13 @@ class Encoding:
 
 @dataclass(frozen=True)
 class HeadSizes:
-    """N_parse: widths, anchors (pixels), and how many proposals and RoIs are used.
+    """N_parse: widths, anchors (pixels), and what becomes of proposals and persons.
 
     top_k: proposals kept before NMS, proposals: after it; train_top_k, train_proposals: the same while
-    training, where `rois` of them are sampled for the heads. rpn_nms: overlap from which a proposal goes.
-    anchors: sampled for the RPN loss. score, nms, detections: the final filter. mask_side, mask_norm: side
-    branch and norm of `nn.mask.MaskHead`.
+    training. rpn_nms: overlap from which a proposal goes. box_std: of (dy, dx, log dh, log dw), which box
+    deltas are divided by. score, nms, detections: the filter of persons. mask_threshold: from which
+    probability a pixel is the person's. visible: a person that keeps no more than this share of its pixels
+    beside those of higher score is dropped. mask_side, mask_norm: side branch and norm of `nn.mask.MaskHead`.
     """
 
     rates: tuple[int, ...]
@@ -84,30 +89,12 @@ class HeadSizes:
     proposals: int
     train_top_k: int
     train_proposals: int
-    rois: int
-    anchors: int
+    box_std: tuple[float, ...]
     score: float
     nms: float
     detections: int
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training stage: optimiser steps, images a step, peak learning rate and its schedule.
-
-    warmup: steps in which the rate rises to its peak. drop: fraction of the steps after which it falls to
-    a tenth (the paper's step schedule); 1 means a cosine to zero instead. optimizer: sgd (momentum .9) or
-    adamw. decay: weight decay of all but biases and norms. frozen_norm: norms keep their statistics.
-    """
-
-    steps: int
-    batch: int
-    rate: float
-    warmup: int
-    drop: float
-    optimizer: str
-    decay: float
-    frozen_norm: bool
+    mask_threshold: float
+    visible: float
 
 
 @dataclass(frozen=True)
@@ -121,6 +108,8 @@ class Preset:
     flow: FlowSizes
     encoding: Encoding
     heads: HeadSizes
+    targets: Targets
+    windows: Windows
     frame: Stage
     flow_stage: Stage
     temporal: Stage

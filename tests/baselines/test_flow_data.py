@@ -27,7 +27,7 @@ from vipbench.baselines.presets import Input  # noqa: E402
 from vipbench.baselines.procedural import make_pair  # noqa: E402
 from vipbench.flow import write_flow  # noqa: E402
 
-SPEC = Input(height=48, width=80, min_side=48, crop=())
+SPEC = Input(height=48, width=80, min_side=48, crop=(), mean=(123.7, 116.8, 103.9))
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from vipbench.baselines.presets import Input  # noqa: E402
 from vipbench.baselines.procedural import make_pair  # noqa: E402
 from vipbench.types import Frame, Video  # noqa: E402
 
-SPEC = Input(height=48, width=80, min_side=40, crop=())
+SPEC = Input(height=48, width=80, min_side=40, crop=(), mean=(123.7, 116.8, 103.9))
 
 
 class Constant(nn.Module):

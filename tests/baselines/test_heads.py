@@ -28,10 +28,9 @@ class Fixed(torch.nn.Module):
 
 def head(person_cells: dict[int, float]) -> ParsingRCNN:
     """A head on a 16x16 grid (64x64 canvas) whose RPN and box head believe in the anchors at these cells."""
-    sizes = replace(
-        presets.load("tiny", "vip").heads, scales=SCALES, ratios=RATIOS, top_k=5, proposals=5, score=0.7
-    )
-    made = ParsingRCNN(4, 20, sizes).eval()
+    preset = presets.load("tiny", "vip")
+    sizes = replace(preset.heads, scales=SCALES, ratios=RATIOS, top_k=5, proposals=5, score=0.7)
+    made = ParsingRCNN(4, 20, sizes, preset.targets).eval()
     logits = torch.full((1, 256, 2), 0.0)
     for cell, confidence in person_cells.items():
         logits[0, cell, 1] = confidence

@@ -22,6 +22,8 @@ from vipbench.baselines.streaming import Segment, segments  # noqa: E402
 from vipbench.pixels import write_image  # noqa: E402
 from vipbench.types import Dataset, Frame, Parsing, SegmentMap  # noqa: E402
 
+HEADS = presets.load("tiny", "vip").heads
+
 
 def test_segments_have_the_median_as_key() -> None:
     parts = segments(addresses(list(range(11))), 4)
@@ -163,7 +165,7 @@ def test_canvas_round_trip_of_labels_and_padding() -> None:
 def test_persons_are_painted_by_score_and_dropped_when_mostly_hidden() -> None:
     full = np.ones((3, 28, 28), np.float32)
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 13], [0, 8, 10, 30]])
-    human = paint_persons(boxes, np.array([0.9, 0.8, 0.7], np.float32), full, (12, 32))
+    human = paint_persons(boxes, np.array([0.9, 0.8, 0.7], np.float32), full, (12, 32), HEADS)
     assert [(s.id, s.box, round(s.score, 6)) for s in human.segments] == [
         (1, (0, 0, 10, 10), 0.9),
         (2, (0, 8, 10, 30), 0.7),  # 20 of 22 columns left; the one between kept 3 of 13 and is gone

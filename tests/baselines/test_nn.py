@@ -168,9 +168,10 @@ def test_the_mask_heads_side_branch_is_added_to_probabilities_and_clipped() -> N
 
 def test_released_mask_statistics_are_over_all_slots() -> None:
     """Unused slots are zero RoIs: the masks of two persons depend on how many slots there are."""
-    sizes = replace(presets.load("tiny", "vip").heads, mask_norm="batch")
+    preset = presets.load("tiny", "vip")
+    sizes = replace(preset.heads, mask_norm="batch")
     torch.manual_seed(0)
-    head = ParsingRCNN(4, 20, sizes).eval()
+    head = ParsingRCNN(4, 20, sizes, preset.targets).eval()
     trunk = torch.rand(4, 24, 40, generator=rng())
     boxes = torch.tensor([[4.0, 4, 60, 40], [20, 60, 90, 100]])
     with torch.inference_mode():

@@ -1,6 +1,7 @@
 """Anchors, box coding, suppression, RoIAlign and targets against plain Python in float64."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
+from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.nn import boxes as bx  # noqa: E402
 from vipbench.baselines.nn.roi import roi_align  # noqa: E402
 from vipbench.baselines.nn.targets import Truth, anchor_targets, roi_targets  # noqa: E402
+
+STD, TARGETS = (0.1, 0.1, 0.2, 0.2), presets.load("tiny", "vip").targets
 
 
 def rng(seed: int = 0) -> Any:
@@ -84,9 +88,9 @@ def test_box_coding_written_out_and_inverted() -> None:
         dx = ((x1 + x2) / 2 - (b1 + b2) / 2) / (b2 - b1) / 0.1
         dh, dw = math.log((y2 - y1) / (a2 - a1)) / 0.2, math.log((x2 - x1) / (b2 - b1)) / 0.2
         expected.append([dy, dx, dh, dw])
-    deltas = bx.encode(boxes, references)
+    deltas = bx.encode(boxes, references, STD)
     torch.testing.assert_close(deltas, torch.tensor(expected, dtype=torch.float64), atol=1e-12, rtol=0)
-    torch.testing.assert_close(bx.decode(deltas, references), boxes, atol=1e-11, rtol=0)
+    torch.testing.assert_close(bx.decode(deltas, references, STD), boxes, atol=1e-11, rtol=0)
 
 
 @pytest.mark.parametrize(("threshold", "limit"), [(0.3, 100), (0.7, 300), (0.3, 4)])
@@ -129,10 +133,10 @@ def test_anchor_targets_force_the_best_anchor_of_each_person() -> None:
     anchors = bx.anchors(8, 8, (16,), (1.0,))
     person = torch.tensor([[3.0, 3, 13, 13]])  # no anchor reaches IoU .7 with it
     assert bx.iou(anchors, person).max() < 0.7
-    chosen, labels, deltas = anchor_targets(anchors, person, 20, rng())
+    chosen, labels, deltas = anchor_targets(anchors, person, replace(TARGETS, anchors=20), STD, rng())
     assert labels.sum() == 1
     assert len(chosen) == 20
-    torch.testing.assert_close(bx.decode(deltas, anchors[chosen[:1]]), person)
+    torch.testing.assert_close(bx.decode(deltas, anchors[chosen[:1]], STD), person)
     assert (bx.iou(anchors[chosen[1:]], person) < 0.3).all()
 
 
@@ -141,10 +145,11 @@ def test_roi_targets_of_a_full_box_are_a_full_mask() -> None:
     masks[0, 8:32, 4:36] = 1
     truth = Truth(torch.zeros(40, 40, dtype=torch.long), masks, torch.tensor([[8.0, 4, 32, 36]]))
     proposals = torch.tensor([[8.0, 4, 32, 36], [0, 0, 6, 6], [30, 30, 39, 39], [8, 4, 20, 36]])
-    found = roi_targets(proposals, truth, 12, rng())
+    rule = replace(TARGETS, rois=12)
+    found = roi_targets(proposals, truth, rule, STD, rng())
     assert found.labels.tolist().count(1) == 2  # the box itself and its upper half (IoU .5)
     positive = [tuple(b.tolist()) for b in found.boxes[:2]]
     assert found.masks[positive.index((8.0, 4.0, 32.0, 36.0))].all()
-    none = roi_targets(proposals, Truth(truth.category, masks[:0], truth.boxes[:0]), 12, rng())
+    none = roi_targets(proposals, Truth(truth.category, masks[:0], truth.boxes[:0]), rule, STD, rng())
     assert none.labels.sum() == 0
     assert none.masks.shape == (0, 28, 28)

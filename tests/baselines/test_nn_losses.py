@@ -41,8 +41,9 @@ def truth(box: tuple[int, int, int, int], category: int) -> Truth:
 @pytest.fixture(name="head")
 def made() -> Any:
     torch.manual_seed(0)
-    sizes = replace(presets.load("tiny", "vip").heads, train_top_k=2000, train_proposals=300, rois=64)
-    head = ParsingRCNN(4, 20, sizes).double().train()
+    preset = presets.load("tiny", "vip")
+    sizes = replace(preset.heads, train_top_k=2000, train_proposals=300)
+    head = ParsingRCNN(4, 20, sizes, replace(preset.targets, rois=64)).double().train()
     head.mask.norms.eval()  # or an image's masks depend on the other's
     for module in (head.rpn.score, head.rpn.delta, head.box.score, head.box.delta):
         torch.nn.init.normal_(module.weight, std=0.02)
@@ -72,14 +73,15 @@ def by_definition(head: Any, features: Any, truths: Any, generator: Any) -> dict
     scores, moves = head.rpn(head.rpn_trunk(features))
     trunk = head.roi_trunk(features)
     rpn_logits, rpn_labels, rpn_found, rpn_wanted, rois = [], [], [], [], []
+    rule, std = head.targets, head.sizes.box_std
     for i, one in enumerate(truths):
-        chosen, labels, wanted = anchor_targets(anchors, one.boxes, head.sizes.anchors, generator)
+        chosen, labels, wanted = anchor_targets(anchors, one.boxes, rule, std, generator)
         rpn_logits += scores[i, chosen].tolist()
         rpn_labels += labels.tolist()
         rpn_found += moves[i, chosen][labels == 1].tolist()
         rpn_wanted += wanted.tolist()
         boxes = head.proposals(scores[i], moves[i], anchors, (CANVAS, CANVAS))
-        rois.append(roi_targets(boxes, one, head.sizes.rois, generator))
+        rois.append(roi_targets(boxes, one, rule, std, generator))
     categories = np.stack([one.category.numpy() for one in truths])
     counted = categories != 255
     logits, deltas = head.box(

@@ -1,13 +1,17 @@
 """Presets as data: what they say, what the released variant changes, and that the networks follow it."""
 
 from dataclasses import asdict, replace
+from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
-from vipbench.baselines import presets, recipes  # noqa: E402
+from made_video import addresses  # noqa: E402
+
+from vipbench.baselines import presets, train_loop, train_rules  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import hard_sigmoid  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
@@ -47,7 +51,7 @@ def test_papers_settings() -> None:
     vip, davis = presets.load("paper-vip", "vip"), presets.load("paper-davis", "davis")
     assert (vip.input.height, vip.input.width, vip.input.crop) == (512, 512, ())
     assert (davis.input.height, davis.input.width, davis.input.crop) == (512, 896, (384, 640))
-    assert (vip.features.tap, vip.heads.proposals, vip.heads.rois) == ("res2", 128, 128)
+    assert (vip.features.tap, vip.heads.proposals, vip.targets.rois) == ("res2", 128, 128)
     assert (vip.flow.factor, vip.encoding.gate, vip.encoding.l, vip.encoding.p) == (5, "sigmoid", 3, 2)
     assert len(vip.heads.scales) * len(vip.heads.ratios) == 15
     assert (vip.features.blocks, davis.features.blocks) == ((3, 4, 6, 3), (3, 4, 23, 3))
@@ -94,7 +98,52 @@ def test_networks_follow_the_preset() -> None:
     assert norms(plain) == {"live"}
 
 
-@pytest.mark.parametrize(("name", "task"), [("paper-vip", "vip"), ("paper-davis", "davis"), ("tiny", "vip")])
-def test_training_draws_keys_as_the_preset_says(name: str, task: str) -> None:
-    encoding = presets.load(name, task).encoding
-    assert (encoding.l, encoding.p) == (recipes.KEY_RANGE, recipes.KEYS)
+@pytest.mark.parametrize("task", ["vip", "davis"])
+def test_settings_that_paper_and_released_code_share(task: str) -> None:
+    """As the released configuration has them, where the paper does not contradict it."""
+    sizes = presets.load(f"paper-{task}", task)
+    assert sizes.input.mean == (123.7, 116.8, 103.9)
+    heads, targets, windows = sizes.heads, sizes.targets, sizes.windows
+    assert (heads.scales, heads.ratios) == ((32, 64, 128, 256, 384), (0.5, 0.75, 1))
+    assert (heads.top_k, heads.train_top_k, heads.train_proposals) == (6000, 12000, 2000)
+    assert (heads.rpn_nms, heads.score, heads.nms, heads.detections) == (0.7, 0.7, 0.3, 100)
+    assert (heads.box_std, heads.mask_threshold, heads.visible) == ((0.1, 0.1, 0.2, 0.2), 0.5, 0.7)
+    assert (targets.anchors, int(targets.anchors * targets.anchor_share)) == (256, 128)
+    assert (targets.anchor_positive, targets.anchor_negative, targets.roi_positive) == (0.7, 0.3, 0.5)
+    assert (targets.rois, int(targets.rois * targets.roi_share)) == (128, 42)
+    assert int(42 / targets.roi_share) - 42 == 85
+    assert (windows.interval, windows.before + windows.after, windows.references) == (10, 10, 2)
+    for stage in (sizes.frame, sizes.temporal):
+        assert (stage.momentum, stage.clip, stage.low) == (0.9, 5.0, 0.1)
+
+
+def others(rule: Any, t: int = 50) -> set[tuple[int, ...]]:
+    """What a rule draws beside frame t of a long video, as distances from it."""
+    draws, video = np.random.default_rng(0), addresses(list(range(100)))
+    return {tuple(k - t for k in rule(video, t, draws)) for _ in range(500)}
+
+
+def test_training_draws_frames_as_the_preset_says() -> None:
+    sizes = presets.load("tiny", "davis")
+    sizes = replace(
+        sizes,
+        encoding=replace(sizes.encoding, l=5, p=3),
+        windows=presets.Windows(interval=4, before=1, after=2, references=3),
+    )
+    assert others(train_rules.dff_key(sizes)) == {(-3,), (-2,), (-1,), (0,)}
+    triples = {tuple(sorted(drawn)) for drawn in others(train_rules.fgfa_references(sizes))}
+    assert triples == set(combinations(range(-1, 3), 3))
+    assert others(train_rules.aten_keys(sizes)) == {
+        tuple(k + side * i for i in range(4)) for k in range(-2, 3) for side in (-5, 5)
+    }
+    assert others(train_rules.by_itself(sizes)) == {()}
+
+
+def test_training_cuts_gradients_and_remembers_them_as_the_preset_says() -> None:
+    model, stage = torch.nn.Linear(1, 1), presets.load("tiny", "vip").frame
+    sgd = train_loop._optimizer(model, replace(stage, optimizer="sgd", momentum=0.5))
+    adamw = train_loop._optimizer(model, replace(stage, momentum=0.5))
+    assert [group["momentum"] for group in sgd.param_groups] == [0.5, 0.5]
+    assert [group["betas"] for group in adamw.param_groups] == [(0.5, 0.999)] * 2
+    falls = replace(stage, steps=10, warmup=0, drop=0.4, low=0.25)
+    assert [train_loop._rate(falls, step) for step in (0, 3, 4, 9)] == [1, 1, 0.25, 0.25]

@@ -17,7 +17,7 @@ from vipbench.baselines.aten import Aten
 from vipbench.baselines.network import AtenNet
 from vipbench.baselines.recipes import RECIPES
 from vipbench.baselines.samples import Samples
-from vipbench.baselines.train_loop import CLIP, set_mode
+from vipbench.baselines.train_loop import set_mode
 from vipbench.datasets.synth import Synth, SynthDavis
 from vipbench.types import Video
 
@@ -31,11 +31,11 @@ def train(root: Path) -> clock.Values:
     net, stage = recipe.build(sizes), sizes.temporal
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     samples = Samples(Synth(root), "train", sizes.input, 0)
-    optimizer = torch.optim.SGD(net.parameters(), stage.rate, momentum=0.9, weight_decay=stage.decay)
+    optimizer = torch.optim.SGD(net.parameters(), stage.rate, stage.momentum, weight_decay=stage.decay)
     set_mode(net, stage.frozen_norm)
     terms = recipe.losses(net, samples, [samples.rng(0, 0)], "cpu")
     torch.stack(list(terms.values())).sum().backward()
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), stage.clip)
     optimizer.step()
     moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     return {
