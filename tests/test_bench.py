@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vipbench.bench_figures import Bench, Measured, Round, Spread
 from vipbench.bench_picture import draw, points, published
 from vipbench.bench_text import grids, to_markdown
 from vipbench.costs import Cost
+from vipbench.datasets import synth_write
 from vipbench.errors import UserError
 from vipbench.specs import MethodSpec
 
@@ -130,13 +132,36 @@ def test_an_interrupted_one_leaves_nothing(cli: Cli, toys: Path) -> None:
     assert not Path("b.json").exists()
 
 
-def test_frames_of_a_data_set(cli: Cli, toys: Path, davis_root: Path, vip_root: Path) -> None:
+def test_frames_of_a_data_set(cli: Cli, davis_root: Path) -> None:
     words = ("bench", "--methods", "empty", "--rounds", 1)
     result = cli(*words, "--dataset", "davis", "--data", davis_root, "--format", "json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["data"]["frames"] == "davis val, bee"
     assert found["methods"][0]["rounds"][0]["frames"] == 6
+
+
+def test_sparse_annotation_tells_no_speed(cli: Cli, vip_root: Path) -> None:
+    words = ("--dataset", "vip", "--data", vip_root, "--split", "val")
+    fails(cli, "bench", "--methods", "empty", *words, says=("videos2 is annotated in 3 of 51 frames",))
+
+
+def test_the_embedded_data_set_is_made(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(synth_write.SPLITS, "test", replace(synth_write.SPLITS["test"], count=1))
+    words = (
+        "--methods",
+        "empty,copy-first",
+        "--rounds",
+        1,
+        "--dataset",
+        "synth-davis",
+        "--format",
+        "markdown",
+    )
+    result = cli("bench", *words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("- synth-davis test, videos73; 1 rounds")
+    assert Path("data/synth/synth.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def chosen(
     """Videos of a data set, by default the first one; the embedded data set is made where it is missing.
 
     Raises UserError for unknown names and for a video that is not annotated in every frame: methods may look
-    at frames that they do not yield.
+    at frames that they do not yield, and a gap ends a segment.
     """
     factory = registry.load("datasets", name)
     if name in EMBEDDED and root is None:
@@ -56,10 +56,11 @@ def chosen(
     split = split_of(dataset, split)
     videos = select(dataset, split, sequences)[: None if sequences else 1]
     for video in videos:
-        if len(video.annotated) < len(video.frames):
+        length = video.frames[-1].index - video.frames[0].index + 1
+        if len(video.annotated) < length:
             raise UserError(
-                f"{name} {split}: {video.id} is annotated in {len(video.annotated)} of {len(video.frames)} "
-                "frames, which tells no speed. Name another one by --sequences, or leave out --dataset"
+                f"{name} {split}: {video.id} is annotated in {len(video.annotated)} of {length} frames, which tells "
+                "no speed. Name another one by --sequences, or leave out --dataset"
             )
     named = ", ".join(video.id for video in videos)
     return Place(data, tuple(videos), name, f"{name} {split}, {named}", options)

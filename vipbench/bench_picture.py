@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vipbench import papers, registry
 from vipbench.atomic import replacing
@@ -15,7 +16,7 @@ from vipbench.records import Record
 
 FREE = ("weights", "device")
 """Options of a Record that do not make it another method's."""
-PAPER = "the paper's, VIP test, GTX 1080 (presumed)"
+PAPER = "the paper's, on VIP test, GTX 1080 (presumed)"
 
 
 @dataclass(frozen=True)
@@ -85,23 +86,33 @@ def draw(path: Path, bench: Bench, records: Sequence[Record], number: int) -> No
     Bars reach from quartile to quartile of fps. Raises UserError as `points`, ImportError without matplotlib.
     """
     from matplotlib.figure import Figure  # no pyplot: no windows, no state
+    from matplotlib.ticker import LogFormatter
 
     table = papers.table(number)
-    ours, theirs = points(bench, records, table), published(table)
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot(
         xscale="log", xlabel="frames a second, network alone", title=bench.data["frames"]
     )
-    axes.set_ylabel(f"{table.columns[0].heading}, percent")
-    for found, label, marker in ((ours, f"measured, {bench.machine['cpu']}", "o"), (theirs, PAPER, "x")):
-        if found:
-            x = [p.fps.median for p in found]
-            bars = [[p.fps.median - p.fps.q1 for p in found], [p.fps.q3 - p.fps.median for p in found]]
-            axes.errorbar(x, [p.score for p in found], xerr=bars, fmt=marker, label=label)
-        for point in found:
-            axes.annotate(
-                point.name, (point.fps.median, point.score), (5, 5), textcoords="offset points", fontsize=8
-            )
+    axes.set_ylabel(f"{table.columns[0].heading} on {bench.data['dataset']}, percent")
+    axes.xaxis.set_major_formatter(LogFormatter())
+    axes.xaxis.set_minor_formatter(LogFormatter())
+    device = bench.machine.get("gpu") or bench.machine["cpu"]
+    _place(axes, points(bench, records, table), "o", f"measured, {device}")
+    _place(axes, published(table), "x", PAPER)
     figure.legend(loc="outside lower center", ncols=2)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
+
+
+def _place(axes: Any, found: Sequence[Point], marker: str, label: str) -> None:
+    """Points with their names, to the right and left by turns, since methods may be close to each other."""
+    if not found:
+        return
+    ordered = sorted(found, key=lambda p: p.fps.median)
+    x = [p.fps.median for p in ordered]
+    bars = [[p.fps.median - p.fps.q1 for p in ordered], [p.fps.q3 - p.fps.median for p in ordered]]
+    axes.errorbar(x, [p.score for p in ordered], xerr=bars, fmt=marker, label=label)
+    for i, point in enumerate(ordered):
+        where = (point.fps.median, point.score)
+        offset, side = ((-4, -12), "right") if i % 2 else ((4, 5), "left")
+        axes.annotate(point.name, where, offset, textcoords="offset points", fontsize=8, ha=side)
