@@ -59,8 +59,8 @@ def chosen(
         length = video.frames[-1].index - video.frames[0].index + 1
         if len(video.annotated) < length:
             raise UserError(
-                f"{name} {split}: {video.id} is annotated in {len(video.annotated)} of {length} frames, which tells "
-                "no speed. Name another one by --sequences, or leave out --dataset"
+                f"{name} {split}: {video.id} is annotated in {len(video.annotated)} of {length} frames, "
+                "which tells no speed. Name another one by --sequences, or leave out --dataset"
             )
     named = ", ".join(video.id for video in videos)
     return Place(data, tuple(videos), name, f"{name} {split}, {named}", options)
