@@ -230,7 +230,7 @@ def test_fps_come_from_the_timing() -> None:
 
 
 def test_a_table_with_fps_names_the_stages_they_leave_out() -> None:
-    assert "leave out the stages decode (reading images) and write" in render([], 1, "terminal")
+    assert "without reading images, checking what the method yields, and writing" in render([], 1, "terminal")
     assert "fps" not in render([], 2, "terminal")
 
 

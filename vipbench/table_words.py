@@ -12,7 +12,7 @@ from vipbench.records import Record
 from vipbench.table_costs import COUNT, SPEED, known, verdicts
 
 FPS = (
-    "Our fps are of the network alone; they leave out the stages decode (reading images) and write (output)."
+    "Our fps are of the network alone: without reading images, checking what the method yields, and writing it."
 )
 CAUTION = (
     f"{UNDERTRAINED}: the log of these weights shows no plateau, the loss still fell when training ended; "
