@@ -17,7 +17,8 @@ from vipbench.types import Dataset, Frame, Parsing, Video
 class FrameMethod:
     """Method `frame`. preset: tiny, paper-vip, paper-davis, or one of them with -released after it.
 
-    weights: a file from `vipbench train` or `vipbench weights import`, else the shipped one.
+    weights: a file from `vipbench train` or `vipbench weights import`, `random` for none; else the
+    shipped one.
     """
 
     name = "frame"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
     from vipbench.specs import MethodSpec
 
 TABLES = {"vip": 1, "davis": 2}
-
-
-def _size(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    sides = re.fullmatch(r"(\d{1,9})x(\d{1,9})", value or "")
-    if value and not sides:
-        raise UserError(f"option --size {value}: expected HEIGHTxWIDTH in pixels, for instance 480x854")
-    return (int(sides[1]), int(sides[2])) if sides else None
 
 
 def _methods(_: click.Context, __: click.Parameter, value: str) -> list[MethodSpec]:
@@ -67,7 +59,7 @@ def _methods(_: click.Context, __: click.Parameter, value: str) -> list[MethodSp
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--task", type=click.Choice(list(TABLES)), help="Of rendered frames. Default: vip.")
 @click.option(
-    "--size", metavar="HxW", callback=_size, help="Of rendered frames. Default: the preset's canvas."
+    "--size", metavar="HxW", callback=given.size, help="Of rendered frames. Default: the preset's canvas."
 )
 @click.option("--frames", type=click.IntRange(1), help="How many to render. Default: 30.")
 @click.option("--dataset", "name", help="Its frames in place of rendered ones; synth is made.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,20 +23,13 @@ def data() -> None:
     """Make, check and describe data sets."""
 
 
-def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
-    sides = re.fullmatch(r"(\d{1,9})x(\d{1,9})", value)
-    if not sides:
-        raise UserError(f"option --size {value}: expected HEIGHTxWIDTH in pixels, for instance 96x160")
-    return int(sides[1]), int(sides[2])
-
-
 @data.command()
 @click.argument("name")
 @click.option("--out", type=given.path, default=SYNTH, show_default=True, help="Root to write.")
 @click.option("--splits", metavar="A,B", callback=given.names, help="Default: all.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--size", default="96x160", show_default=True, callback=_size, help="HEIGHTxWIDTH of the frames."
+    "--size", default="96x160", show_default=True, callback=given.size, help="HEIGHTxWIDTH of the frames."
 )
 @click.option(
     "--every", type=click.IntRange(1), default=1, show_default=True, help="Annotate every Nth frame."

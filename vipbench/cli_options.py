@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def names(_: click.Context, option: click.Parameter, value: str | None) -> tuple
             f"option {option.opts[0]} {value!r}: expected names, for instance A,B; omit it for all"
         )
     return found
+
+
+def size(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """HEIGHTxWIDTH as two numbers. Raises UserError for anything else."""
+    sides = re.fullmatch(r"(\d{1,9})x(\d{1,9})", value) if value is not None else None
+    if value is not None and not sides:
+        how = "HEIGHTxWIDTH in pixels, for instance 96x160"
+        raise UserError(f"option {option.opts[0]} {value}: expected {how}")
+    return (int(sides[1]), int(sides[2])) if sides else None
 
 
 def new_file(_: click.Context, option: click.Parameter, value: Path | None) -> Path | None:

@@ -11,6 +11,7 @@ from made_video import made  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
+from vipbench.baselines.loading import RANDOM  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
 
 
@@ -38,3 +39,13 @@ def test_so_do_weights_of_which_one_part_missed_it(tmp_path: Path, monkeypatch: 
     about = Dff(made("davis")).about
     assert "not trained for dff" in about
     assert about.endswith(", undertrained")
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone() -> None:
+    state = torch.get_rng_state()
+    first, second = (FrameMethod(made("davis"), weights=RANDOM) for _ in range(2))
+    assert first.about == "preset tiny, random weights"
+    assert not first.net.training
+    for one, other in zip(first.net.parameters(), second.net.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), state)
