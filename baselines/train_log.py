@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
+from math import nan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from vipbench.atomic import replacing, write_text
+from vipbench.errors import UserError
 
-ROWS = 40
-LEVEL = 0.02
+ROWS, LEAST = 40, 20
+STILL, LATE, LEARNT = 0.02, 0.1, 0.1  # shares of the held-out loss: `plateau`
 Row = dict[str, float]
 Terms = dict[str, Tensor]
 
@@ -71,23 +73,44 @@ class Log:
         self.rows, self.sums, self.count = state["rows"], state["sums"], state["count"]
 
     def about(self) -> dict[str, str]:
-        """For the weights' metadata: the last held-out loss, its fall, and whether that is a plateau."""
-        held = [row["held_out"] for row in self.rows]
-        fall = falls(held)
-        told = {"plateau": "yes" if fall < LEVEL else "no", "held_out_fall": f"{fall:.4f}"}
-        return told | {"held_out": f"{held[-1]:.4f}"}
+        """For the weights' metadata: `plateau` of the rows."""
+        return plateau(self.rows)
 
 
-def falls(held: Sequence[float]) -> float:
-    """By what share the mean held-out loss of the last fifth is below that of the fifth before it.
+def plateau(rows: Sequence[Mapping[str, float | str]]) -> dict[str, str]:
+    """What the weights' metadata say of their log, from nothing but its column `held_out`, as CSV or numbers.
 
-    A training is on its plateau where that is less than LEVEL, also where the loss rises. NaN, which is not
-    less, for fewer than two rows and for losses that are none.
+    plateau: yes where there are at least LEAST rows and the mean of the last fifth of them is
+      - less than STILL below that of the fifth before: the loss has come to rest at the end;
+      - less than LATE below that of the middle fifth: a rate that runs to zero brings any loss to rest, so
+        what was reached at half of a cosine's peak has to be near already;
+      - at least LEARNT below the first row: a training that learnt nothing is at rest, too.
+    Also where the loss rises; no where it is not a number. held_out_fall, held_out_fall_from_middle and
+    held_out_fall_from_start: the three shares; held_out: the last loss. Raises UserError for no rows.
     """
-    fifth = max(1, len(held) // 5)
-    if len(held) < 2:
-        return float("nan")
-    return 1 - fmean(held[-fifth:]) / fmean(held[-2 * fifth : -fifth])
+    held = [float(row["held_out"]) for row in rows]
+    if not held:
+        raise UserError("a training's log without rows tells nothing: expected a row a fortieth of the steps")
+    before, middle, start = falls(held)
+    rests = len(held) >= LEAST and before < STILL and middle < LATE and start >= LEARNT
+    told = {"plateau": "yes" if rests else "no", "held_out_fall": f"{before:.4f}"}
+    told |= {"held_out_fall_from_middle": f"{middle:.4f}", "held_out_fall_from_start": f"{start:.4f}"}
+    return told | {"held_out": f"{held[-1]:.4f}"}
+
+
+def falls(held: Sequence[float]) -> tuple[float, float, float]:
+    """By what share the mean of the last fifth is below the fifth before it, the middle one, and the start.
+
+    The middle fifth is centred on half of the rows. NaN three times for fewer than five rows.
+    """
+    fifth = len(held) // 5
+    if not fifth:
+        return nan, nan, nan
+    middle = (len(held) - fifth) // 2
+    last = fmean(held[-fifth:])
+    earlier = held[-2 * fifth : -fifth], held[middle : middle + fifth], held[:1]
+    before, half, start = (1 - last / fmean(some) for some in earlier)
+    return before, half, start
 
 
 def draw(rows: Sequence[Row], path: Path, title: str) -> None:

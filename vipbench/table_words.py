@@ -15,8 +15,8 @@ FPS = (
     "Our fps are of the network alone: without reading images, checking what the method yields, and writing it."
 )
 CAUTION = (
-    f"{UNDERTRAINED}: the log of these weights shows no plateau, the loss still fell when training ended; "
-    "with more steps the row may score higher."
+    f"{UNDERTRAINED}: the log of these weights shows no plateau, it is too short, or the loss hardly fell or "
+    "still fell when training ended; with more steps the row may score higher."
 )
 ELSEWHERE = "made by other programs, scored here"
 

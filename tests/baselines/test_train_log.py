@@ -2,7 +2,6 @@
 
 import builtins
 import csv
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
+from vipbench import UserError  # noqa: E402
 from vipbench.baselines import train  # noqa: E402
-from vipbench.baselines.train_log import Log, draw, falls  # noqa: E402
+from vipbench.baselines.train_log import Log, draw, falls, plateau  # noqa: E402
 
 
 def filled(path: Path, steps: int, held: list[float]) -> Log:
@@ -46,31 +46,58 @@ def test_rows_are_means_over_the_steps_since_the_last_one(tmp_path: Path) -> Non
     assert rows[-1]["a"] == 85.0
 
 
+def test_falls_of_the_last_fifth() -> None:
+    """Ten rows, fifths of two: the last 3, before it 4, the middle one 6, the first row 9."""
+    held = [9.0, 9, 9, 9, 4, 8, 4, 4, 3, 3]
+    assert falls(held) == pytest.approx((1 - 3 / 4, 1 - 3 / 6, 1 - 3 / 9))
+    assert falls([1.0, 2, 3, 4, 5]) == pytest.approx((1 - 5 / 4, 1 - 5 / 3, 1 - 5 / 1))
+    eleven = [5.0, 5, 5, 5, 7, 9, 5, 5, 5, 8, 4]  # a middle of rows 4 and 5
+    assert falls(eleven) == pytest.approx((1 - 6 / 5, 1 - 6 / 8, 1 - 6 / 5))
+
+
+def fifths(*means: float, first: float = 10.0, count: int = 40) -> list[dict[str, float]]:
+    held = [m for m in means for _ in range(count // 5)]
+    return [{"held_out": h} for h in [first, *held[1:]]]
+
+
 @pytest.mark.parametrize(
-    ("held", "fall"),
+    ("rows", "verdict"),
     [
-        ([9, 9, 9, 9, 9, 9, 4, 4, 3, 3], 0.25),
-        ([9, 9, 9, 9, 9, 9, 4, 6, 4.9, 4.9], 0.02),
-        ([1, 2, 3, 4, 5], -0.25),
-        ([2, 1], 0.5),
-        ([5, 5, 5, 5, 5, 5, 5, 5, 5, 8, 4], 1 - 6 / 5),
+        (fifths(8, 6, 5, 5, 4.95), "yes"),
+        (fifths(8, 6, 5, 5, 4.85), "no"),  # 3 % in the last fifth
+        (fifths(8, 6, 5, 4.55, 4.51), "yes"),
+        (fifths(8, 6, 5, 4.5, 4.48), "no"),  # at rest by the rate alone: over 10 % since the middle
+        (fifths(8, 6, 5, 5, 6), "yes"),  # rises
+        (fifths(9.5, 9.2, 9.1, 9.1, 9.05), "no"),  # learnt nothing: 9.5 % since the start
+        (fifths(10, 10, 10, 10, 10), "no"),
+        (fifths(8, 8, 10, 11, 12), "no"),  # ends worse than it began
+        (fifths(8, 6, 5, 5, 4.95, count=20), "yes"),
+        (fifths(8, 6, 5, 5, 4.95, count=15), "no"),  # too few rows
+        ([{"held_out": 2.0}, {"held_out": 1.99}], "no"),  # two steps
+        ([{"held_out": 2.0}], "no"),
+        (fifths(8, 6, 5, 5, float("nan")), "no"),
     ],
 )
-def test_fall_of_the_last_fifth(held: list[float], fall: float) -> None:
-    assert falls(held) == pytest.approx(fall)
+def test_plateau(rows: list[dict[str, float]], verdict: str) -> None:
+    assert plateau(rows)["plateau"] == verdict
+    written = [{"held_out": str(row["held_out"])} for row in rows]  # as a CSV file has them
+    assert plateau(written) == plateau(rows)
 
 
-def test_no_plateau_can_be_seen_in_one_row_or_without_numbers() -> None:
-    assert isnan(falls([1.0]))
-    assert isnan(falls([float("nan")] * 10))
+def test_no_plateau_without_rows() -> None:
+    with pytest.raises(UserError, match="log without rows"):
+        plateau([])
 
 
-@pytest.mark.parametrize(
-    ("last", "plateau"), [(0.97, "no"), (0.99, "yes"), (1.5, "yes"), (float("nan"), "no")]
-)
-def test_metadata_tells_the_plateau(last: float, plateau: str, tmp_path: Path) -> None:
-    about = filled(tmp_path / "w.csv", 5, [3, 2, 2, 1, last]).about()
-    assert about == {"plateau": plateau, "held_out": f"{last:.4f}", "held_out_fall": f"{1 - last:.4f}"}
+def test_metadata_tell_the_plateau(tmp_path: Path) -> None:
+    about = filled(tmp_path / "w.csv", 5, [3, 2, 2, 1, 0.97]).about()
+    assert about == {
+        "plateau": "no",
+        "held_out": "0.9700",
+        "held_out_fall": "0.0300",
+        "held_out_fall_from_middle": "0.5150",
+        "held_out_fall_from_start": "0.6767",
+    }
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
