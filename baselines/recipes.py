@@ -20,9 +20,9 @@ from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS, flow_loss
 from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.presets import Preset
-from vipbench.baselines.samples import Rule, Samples
+from vipbench.baselines.samples import Fits, Rule, Samples
 from vipbench.baselines.train_log import Terms
-from vipbench.baselines.train_rules import aten_keys, by_itself, dff_key, fgfa_references
+from vipbench.baselines.train_rules import aten_keys, by_itself, dff_key, fgfa_references, keys_fit
 
 Rngs = Sequence[np.random.Generator]
 Measured = Callable[[Any, Any, Rngs, str], Terms]
@@ -34,7 +34,8 @@ class Recipe:
     """How a method is trained.
 
     build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
-    whose weights it starts from. held_out: the losses and more figures, measured on held-out samples.
+    whose weights it starts from. held_out: the losses and more figures, measured on held-out samples. fits:
+    which frames can be samples; all without it.
     """
 
     build: Callable[[Preset], nn.Module]
@@ -42,6 +43,7 @@ class Recipe:
     losses: Measured
     starts: tuple[str, ...] = ()
     held_out: Measured | None = None
+    fits: Callable[[Preset], Fits] | None = None
 
 
 def own(net: FrameNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
@@ -120,7 +122,7 @@ def _flow_net(sizes: Preset) -> FlowNetS:
 
 
 _temporal = partial(Recipe, stage="temporal", starts=("frame", "flow"))
-_aten = partial(_temporal, losses=parsed(encoded, aten_keys))
+_aten = partial(_temporal, losses=parsed(encoded, aten_keys), fits=keys_fit)
 
 RECIPES = {
     "frame": Recipe(FrameNet, "frame", parsed(own, by_itself)),

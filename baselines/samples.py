@@ -28,6 +28,8 @@ VOID = 255
 
 Rule = Callable[[Video, int, np.random.Generator], list[int]]
 """Which other frames a sample has: positions in the video, given that of the current frame."""
+Fits = Callable[[Video, int], bool]
+"""Whether a frame, by its position in the video, has the other frames that a rule asks for."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Samples:
     """Draws training samples from a split of a data set, or from a part of its videos, for one canvas.
 
     crop: (height, width) of a window of the canvas, at random, the same for a clip's images and truth; empty
-    for the whole canvas.
+    for the whole canvas. fits: frames for which it says no are left out; left_out: how many.
     """
 
     def __init__(
@@ -89,12 +91,20 @@ class Samples:
         seed: int,
         part: slice = slice(None),
         crop: tuple[int, ...] = (),
+        fits: Fits | None = None,
     ) -> None:
         self.dataset, self.spec, self.seed, self.crop = dataset, spec, seed, crop
         self.videos = list(dataset.videos(split))[part]
-        self.frames = [(video, i) for video in self.videos for i, f in enumerate(video.frames) if f.annotated]
-        if not self.frames:
+        there = [(video, i) for video in self.videos for i, f in enumerate(video.frames) if f.annotated]
+        if not there:
             raise UserError(f"data set {dataset.name}: split {split} has no annotated frame to train on")
+        self.frames = [at for at in there if fits(*at)] if fits else there
+        self.left_out = len(there) - len(self.frames)
+        if not self.frames:
+            raise UserError(
+                f"data set {dataset.name}: none of the {len(there)} annotated frames of split {split} has "
+                "the frames around it that this method learns from. Use a data set with more frames a video"
+            )
 
     @property
     def name(self) -> str:

@@ -99,7 +99,11 @@ def _trained(method: str, job: Job) -> Path:
             same(target, found, about)
         return target
     _demand_shares(stage, job.group)
-    samples = train_data.drawn(method, job.dataset, sizes, job.seed)
+    samples = train_data.drawn(
+        method, job.dataset, sizes, job.seed, recipe.fits(sizes) if recipe.fits else None
+    )
+    if job.note and (lacking := train_data.left_out(samples)):
+        job.note(f"{method}: {lacking}")
     model = _begun(recipe, {name: _trained(name, job) for name in recipe.starts}, job)
     log = Log(target.with_suffix(".csv") if job.group.writes else None, stage.steps)
     checkpoint = Checkpoint(target.with_suffix(".checkpoint"), about)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from vipbench.baselines.presets import Preset
-from vipbench.baselines.samples import Rule
+from vipbench.baselines.samples import Fits, Rule
 from vipbench.errors import UserError
 from vipbench.types import Video
 
@@ -56,19 +58,39 @@ def _nearest(video: Video, index: int) -> int:
 def keys(l: int, p: int) -> Rule:
     """The frame's key k and p others on one side of it, l frames apart, nearest first (ATEN, released code).
 
-    -floor(l/2) <= t - k < l - floor(l/2); the side of the other keys is a fair coin where both fit.
+    -floor(l/2) <= t - k < l - floor(l/2), in frames of the source video; the side of the other keys is a fair
+    coin where both fit. Keys without p others at hand on either side are not drawn (`keys_fit`).
     """
 
     def rule(video: Video, t: int, rng: np.random.Generator) -> list[int]:
-        length = len(video.frames)
-        low, high = max(0, t - (l - 1 - l // 2)), min(length - 1, t + l // 2)
-        k = int(rng.integers(low, high + 1))
-        sides = [step for step in (-l, l) if 0 <= k + p * step < length]
-        if not sides:
+        found = _key_runs(video, t, l, p)
+        if not found:
             raise UserError(
-                f"a video of {length} frames is too short for keys {l} frames apart, {p + 1} of them"
+                f"video {video.id}, frame {video.frames[t].name}: expected {p + 1} keys {l} frames apart, on "
+                "one side of it. Use videos with more frames around the annotated ones"
             )
-        step = sides[rng.integers(len(sides))]
-        return [k + i * step for i in range(p + 1)]
+        sides = found[rng.integers(len(found))]
+        return sides[rng.integers(len(sides))]
 
     return rule
+
+
+def keys_fit(sizes: Preset) -> Fits:
+    """Whether a frame has keys at all: not in short videos, nor where frames are missing."""
+    return lambda video, t: bool(_key_runs(video, t, sizes.encoding.l, sizes.encoding.p))
+
+
+def _key_runs(video: Video, t: int, l: int, p: int) -> list[list[list[int]]]:
+    """For each key of frame t that can be drawn, in time order: the runs of keys to its left and right."""
+    here = video.frames[t].index
+    near = range(here - (l - 1 - l // 2), here + l // 2 + 1)
+    runs = ([[_position(video, k + i * step) for i in range(p + 1)] for step in (-l, l)] for k in near)
+    whole = ([[i for i in run if i is not None] for run in sides] for sides in runs)
+    fit = ([run for run in sides if len(run) == p + 1] for sides in whole)
+    return [sides for sides in fit if sides]
+
+
+def _position(video: Video, index: int) -> int | None:
+    """Where a frame of the source video is among those at hand."""
+    i = bisect_left(video.frames, index, key=lambda frame: frame.index)
+    return i if i < len(video.frames) and video.frames[i].index == index else None

@@ -12,7 +12,8 @@ from vipbench.records import Record
 from vipbench.table_costs import COUNT, SPEED, known, verdicts
 
 FPS = (
-    "Our fps are of the network alone: without reading images, checking what the method yields, and writing it."
+    "Our fps are of the network alone: without reading images, checking what the method yields, and "
+    "writing it."
 )
 CAUTION = (
     f"{UNDERTRAINED}: the log of these weights shows no plateau, it is too short, or the loss hardly fell or "

@@ -10,9 +10,11 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 
 from made_video import addresses  # noqa: E402
 
+from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.samples import Samples  # noqa: E402
-from vipbench.baselines.train_rules import alone, keys, offset  # noqa: E402
+from vipbench.baselines.train_data import left_out  # noqa: E402
+from vipbench.baselines.train_rules import alone, keys, keys_fit, offset  # noqa: E402
 from vipbench.datasets import synth_write  # noqa: E402
 from vipbench.datasets.synth import Synth, make  # noqa: E402
 from vipbench.datasets.vip import FLIP  # noqa: E402
@@ -62,6 +64,62 @@ def test_offsets_count_frames_of_the_source() -> None:
     """Of frames 0, 1, 2, 30, 31: those around 30 are 30 and 31, with what is nearest beyond the gap."""
     video = addresses([0, 1, 2, 30, 31])
     assert {k for (k,) in drawn(offset(-9, 9, 1), 3, video=video)} == {3, 4}
+
+
+@pytest.mark.parametrize(("l", "p", "frames"), [(3, 2, 30), (4, 2, 17), (5, 1, 24), (3, 0, 4)])
+def test_keys_of_a_dense_video_are_the_same_draws_as_by_position(l: int, p: int, frames: int) -> None:
+    video = addresses(range(7, 7 + frames))
+    for t in range(frames):
+        ours, theirs = np.random.default_rng(t), np.random.default_rng(t)
+        for _ in range(20):
+            k = int(theirs.integers(max(0, t - (l - 1 - l // 2)), min(frames - 1, t + l // 2) + 1))
+            steps = [step for step in (-l, l) if 0 <= k + p * step < frames]
+            step = steps[theirs.integers(len(steps))]
+            assert keys(l, p)(video, t, ours) == [k + i * step for i in range(p + 1)]
+
+
+def test_keys_count_frames_of_the_source() -> None:
+    """Frames 0 ... 9 and 20 ... 30: the keys of 21 lie to its right, and so in the positions."""
+    video = addresses([*range(10), *range(20, 31)])
+    for run in drawn(keys(3, 2), 11, video=video):
+        indices = [video.frames[i].index for i in run]
+        assert 20 <= indices[0] <= 22
+        assert np.diff(indices).tolist() == [3, 3]
+
+
+def test_keys_without_others_are_not_drawn() -> None:
+    """Of ten frames, 4 and 5 have no two others three apart on one side."""
+    video = addresses(range(10))
+    assert {run[0] for run in drawn(keys(3, 2), 4, video=video)} == {3}
+    with pytest.raises(UserError, match=r"video v, frame 00000: expected 3 keys 3 frames apart"):
+        keys(3, 2)(addresses([0, 1, 2, 4, 5]), 0, np.random.default_rng(0))
+
+
+class Cut:
+    """The data set with other videos."""
+
+    name, flows = "cut", None
+
+    def __init__(self, *videos: Any) -> None:
+        self.all = videos
+
+    def videos(self, split: str) -> Any:
+        return self.all
+
+
+def test_frames_without_keys_are_left_out_and_counted() -> None:
+    sizes = presets.load("tiny", "vip")
+    data: Any = Cut(addresses(range(30), {0, 15}), addresses(range(5), {1, 2, 3}))
+    samples = [Samples(data, "train", sizes.input, 0, fits=fits) for fits in (keys_fit(sizes), None)]
+    assert [(len(s.frames), s.left_out) for s in samples] == [(2, 3), (5, 0)]
+    assert left_out((samples[0], samples[1])).endswith(
+        "left out: 3 of 5 to learn from and 0 of 5 to judge by"
+    )
+    assert left_out((samples[1], samples[1])) == ""
+    with pytest.raises(
+        UserError, match="none of the 3 annotated frames of split train has the frames around"
+    ):
+        Samples(Cut(addresses(range(5), {1, 2, 3})), "train", sizes.input, 0, fits=keys_fit(sizes))  # type: ignore[arg-type]
 
 
 def test_samples_do_not_depend_on_what_was_drawn_before(samples: Samples) -> None:
