@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vipbench.baselines.nn.precision import full
 from vipbench.baselines.presets import FlowSizes
 
 FLOW_UNIT = 20.0  # input pixels for an output of one (FlowNet's training unit)
@@ -63,18 +64,18 @@ class FlowNetS(nn.Module):
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5, self.conv6):
             x = conv(x)
             skips.append(x)
-        flows = [self.predict[0](x)]
+        flows = [full(self.predict[0], x)]
         for level, skip in enumerate(reversed(skips[1:5])):
             size = skip.shape[2:]
-            parts: Sequence[Tensor] = (self.deconv[level](x), self.upsample[level](flows[-1]))
+            parts: Sequence[Tensor] = (self.deconv[level](x), full(self.upsample[level], flows[-1]))
             # Odd sizes come back one cell too large.
             x = torch.cat([skip, *(p[..., : size[0], : size[1]] for p in parts)], 1)
-            flows.append(self.predict[level + 1](x))
+            flows.append(full(self.predict[level + 1], x))
         return flows, x
 
     def forward(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         flows, last = self.pyramid(target, reference)
-        return flows[-1] * self.factor, self.scale(last)
+        return flows[-1] * self.factor, full(self.scale, last)
 
 
 def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:

@@ -1,9 +1,20 @@
-"""Numbers of mixed precision: networks may compute in bfloat16, losses never do."""
+"""Numbers of mixed precision: networks may compute in bfloat16, but neither losses nor flows do."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def exact(x: Tensor) -> Tensor:
     """In single precision at least; a tensor that is stays as it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def full(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """A layer in the precision of its weights, also under autocast.
+
+    For flows and scales: in the eight bits of bfloat16 a flow of 30 pixels is off by up to a sixteenth of one.
+    """
+    if not torch.amp.is_autocast_available(x.device.type):  # meta
+        return layer(x)  # type: ignore[no-any-return]
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.to(layer.weight.dtype))  # type: ignore[no-any-return]
