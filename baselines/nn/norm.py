@@ -21,6 +21,7 @@ class BatchNorm(nn.BatchNorm2d):
     def __init__(self, channels: int, statistics: str = "live") -> None:
         super().__init__(channels, eps=1e-3, momentum=0.01)
         self.statistics = known("statistics of batch norm", statistics, STATISTICS)
+        self.train()  # which a frozen norm refuses, so that a new one is frozen too
 
     def train(self, mode: bool = True) -> Self:
         return super().train(mode and self.statistics != "frozen")

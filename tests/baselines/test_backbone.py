@@ -15,10 +15,15 @@ from vipbench.baselines.backbone import load_backbone  # noqa: E402
 from vipbench.baselines.nn.resnet import ResNet  # noqa: E402
 
 STD, MEAN = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)  # torchvision's, of RGB / 255
+EPS = 1e-5  # of torchvision's batch norms
 
 
 def small() -> ResNet:
     return ResNet(8, (4, 4, 4, 4), (1, 1, 1, 1)).eval()
+
+
+def norms(resnet: ResNet) -> dict[str, Any]:
+    return {name: m for name, m in resnet.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
 
 
 @pytest.fixture
@@ -37,6 +42,8 @@ def test_features_are_those_of_the_other_network_on_its_own_images(
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     theirs, ours = small().double(), small()
     theirs.load_state_dict({n: t for n, t in state.items() if not n.startswith("fc.")}, strict=False)
+    for norm in norms(theirs).values():
+        norm.eps = EPS
     load_backbone(ours, path)
     ours.double()
     photo = torch.randint(0, 256, (1, 3, 64, 64)).double()
@@ -44,6 +51,28 @@ def test_features_are_those_of_the_other_network_on_its_own_images(
     found = ours(photo - 255 * mean)
     for a, b in zip(found, theirs((photo / 255 - mean) / std), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_every_norm_divides_by_the_root_of_the_variance_and_torchvisions_eps(
+    state: dict[str, Any], tmp_path: Path
+) -> None:
+    """Also where the variance is far below our eps, as in ImageNet's first layers."""
+    rng = torch.Generator().manual_seed(2)
+    for name, tensor in state.items():
+        if name.endswith("running_var"):
+            state[name] = 10 ** torch.empty(tensor.shape).uniform_(-7, 1, generator=rng)
+        elif tensor.ndim == 1:
+            state[name] = torch.randn(tensor.shape, generator=rng)
+    torch.save(state, tmp_path / "w.pth")
+    ours = ResNet(8, (4, 4, 4, 4), (1, 1, 1, 1), norm="frozen")
+    load_backbone(ours, tmp_path / "w.pth")
+    for name, norm in norms(ours.double()).items():
+        scale, shift, mean, variance = (
+            state[f"{name}.{key}"].double() for key in ("weight", "bias", "running_mean", "running_var")
+        )
+        x = torch.randn(5, len(scale), generator=rng, dtype=torch.float64)
+        expected = scale * (x - mean) / (variance + EPS).sqrt() + shift
+        torch.testing.assert_close(norm(x[:, :, None, None])[:, :, 0, 0], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_everything_that_differs_is_listed(state: dict[str, Any], tmp_path: Path) -> None:

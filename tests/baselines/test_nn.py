@@ -182,6 +182,14 @@ def test_released_mask_statistics_are_over_all_slots() -> None:
     torch.testing.assert_close(found, expected)
 
 
+def test_a_new_frozen_norm_is_frozen() -> None:
+    """Before anything is said of training: mean zero, variance one."""
+    norm, x = BatchNorm(3, "frozen"), 5 + 2 * torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(norm(x), x / (1 + 1e-3) ** 0.5)
+    assert not norm.running_mean.any()
+    assert BatchNorm(3).training
+
+
 def tree(preset: str, task: str) -> dict[str, str]:
     """Module path with layer numbers left out -> kind: what must not differ between presets."""
     with torch.device("meta"):
