@@ -78,7 +78,8 @@ class Aten:
         encoder = unit if p else None
         build = partial(AtenNet, unit=encoder, align=align, border=border, half_flow=half_flow)
         variant, lent = _weights(encoder, align)
-        self.net, self.about = network(build, variant, dataset, preset, weights, device, lent)
+        asked = {"l": l, "p": p}
+        self.net, self.about = network(build, variant, dataset, preset, weights, device, lent, asked)
 
     @staticmethod
     def trained_as(p: int = 2, unit: str = "gru", align: bool = True, **others: object) -> str:

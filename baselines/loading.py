@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -59,25 +59,42 @@ def network(
     path: Path | None,
     device: str,
     lent: Lent = (),
+    asked: Mapping[str, int] | None = None,
 ) -> tuple[Net, str]:
     """The method's network for this data set, ready for inference, and what a table says of it.
 
     path: of weights; RANDOM for none. method: as its weights are called. lent: whose weights fill it while it
-    has none of its own, and the prefix of what is taken of them. Raises UserError for unfit weights, and
-    where there are none.
+    has none of its own, and the prefix of what is taken of them. asked: options that the preset's encoding
+    names too; where it was trained with others, that is said. Raises UserError for unfit weights, those of
+    another method, preset or task among them, and where there are none.
     """
     sizes = presets.load(preset, task_of(dataset))
     check_device(device)
     if path == RANDOM:
         return _started(build, sizes).to(device).eval(), f"preset {preset}, random weights"
-    parts, words = [(path, "")] if path else [], path.name if path else ""
-    if not parts:
-        parts, words = _shipped(method, sizes, lent)
+    parts, words = _given(path, method, sizes) if path else _shipped(method, sizes, lent)
     model = build(sizes)
     told = [weights.load(model, parts[0][0], *parts[1:]), *(weights.about(path) for path, _ in parts[1:])]
-    if any(metadata.get("plateau") == "no" for metadata in told):  # as the training's log has it
-        words += ", undertrained"
+    words += _plateau(told) + _trained_with(sizes, asked or {})
     return model.to(device).eval(), f"preset {preset}, {words}"
+
+
+def _plateau(told: Sequence[Mapping[str, str]]) -> str:
+    """Whether a training ended too early, as its log has it; nothing where all are known not to have."""
+    found = {metadata.get("plateau") for metadata in told}
+    return ", undertrained" if "no" in found else ", plateau unknown" if None in found else ""
+
+
+def _trained_with(sizes: presets.Preset, asked: Mapping[str, int]) -> str:
+    """The training's own values of the options asked for, where they differ."""
+    trained = {key: getattr(sizes.encoding, key) for key in asked}
+    return ", trained at " + ", ".join(f"{k}={v}" for k, v in trained.items()) if trained != asked else ""
+
+
+def _given(path: Path, method: str, sizes: presets.Preset) -> tuple[list[weights.Part], str]:
+    """The weights in a file, and what they are."""
+    found = weights.demand(path, method, sizes)
+    return [(path, "")], path.name if found == method else f"{path.name} of {found}, not trained for {method}"
 
 
 def _started(build: Callable[[presets.Preset], Net], sizes: presets.Preset) -> Net:

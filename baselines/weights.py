@@ -12,6 +12,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
 from vipbench.atomic import replacing
+from vipbench.baselines.presets import Preset
 from vipbench.errors import UserError
 
 Part = tuple[Path, str]  # a file, and the prefix of the tensors that are taken from it
@@ -20,12 +21,23 @@ TEMPORAL = ("gru.", "lstm.")
 
 
 def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
-    """Write a model's weights, rounded to half precision, with what they are as metadata; atomically."""
-    state = {
-        name: (t.half() if t.is_floating_point() else t).contiguous()
-        for name, t in model.state_dict().items()
-    }
-    write(state, path, metadata)
+    """Write a model's weights, rounded to half precision, with what they are as metadata; atomically.
+
+    A tensor with a number beyond half precision (65,504) is kept as it is. Raises UserError for numbers that
+    are not finite.
+    """
+    state = model.state_dict()
+    if broken := sorted(name for name, t in state.items() if not t.isfinite().all()):
+        raise UserError(
+            f"{path}: not written, {len(broken)} tensors hold numbers that are not finite ({broken[0]}). "
+            "The training diverged: lower its rate"
+        )
+    write({name: _rounded(t).contiguous() for name, t in state.items()}, path, metadata)
+
+
+def _rounded(tensor: torch.Tensor) -> torch.Tensor:
+    half = tensor.half() if tensor.is_floating_point() else tensor
+    return half if half.isfinite().all() else tensor
 
 
 def write(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -60,6 +72,39 @@ def _instead(path: Path) -> str:
             "`vipbench weights import` reads those of FlowNetPytorch, tensors alone"
         )
     return "Train it, or fetch it, again"
+
+
+def identity(method: str, sizes: Preset) -> dict[str, str]:
+    """What a file of a method's weights says of itself at least."""
+    return {"method": method, "preset": sizes.name, "task": sizes.task}
+
+
+def demand(path: Path, method: str, sizes: Preset) -> str:
+    """The method that a file's weights were trained for: this one or another variant of it.
+
+    A variant is named after its method and a hyphen, `aten-lstm`. Raises UserError for a file that says
+    another method, preset or task of itself, or nothing, whatever its tensors are.
+    """
+    found, wanted = about(path), identity(method, sizes)
+    if not found.keys() & wanted.keys():
+        raise UserError(
+            f"{path}: does not say of which method, preset and task it is, expected {json.dumps(wanted)}. "
+            "Use a file that `vipbench train` or `vipbench weights import` wrote"
+        )
+    other = {key: found.get(key, "unknown") for key in wanted if found.get(key) != wanted[key]}
+    if "method" in other and _family(other["method"]) == _family(method):
+        del other["method"]
+    if other:
+        expected = {key: wanted[key] for key in other}
+        raise UserError(
+            f"{path}: its weights are of {json.dumps(other)}, expected {json.dumps(expected)}. "
+            "Use the preset, method and task that they were trained for"
+        )
+    return found["method"]
+
+
+def _family(method: str) -> str:
+    return method.partition("-")[0]
 
 
 def load(model: nn.Module, path: Path, *more: Part) -> dict[str, str]:

@@ -21,7 +21,8 @@ from vipbench.baselines.nn.warp import warp  # noqa: E402
 def start(tmp_path: Path) -> Path:
     """Weights of a new network whose flow is not zero."""
     torch.manual_seed(1)
-    weights.save(FgfaNet(presets.load("tiny", "davis")), tmp_path / "fgfa.safetensors", {"method": "fgfa"})
+    net = FgfaNet(presets.load("tiny", "davis"))
+    weights.save(net, tmp_path / "fgfa.safetensors", weights.identity("fgfa", net.preset))
     return tmp_path / "fgfa.safetensors"
 
 
@@ -116,5 +117,5 @@ def test_untrained_fgfa_and_windows_of_nothing_are_refused(start: Path) -> None:
         Fgfa(made("davis"))
     with pytest.raises(UserError, match="window=0, expected 1 or more"):
         Fgfa(made("davis"), window=0, weights=start)
-    with pytest.raises(UserError, match=r"missing head\.box"):
+    with pytest.raises(UserError, match=r'of {"task": "davis"}, expected {"task": "vip"}'):
         Fgfa(made("vip"), weights=start)

@@ -1,6 +1,7 @@
 """What a method says of the weights that it runs with."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from made_video import made  # noqa: E402
 
 from vipbench.baselines import presets, weights  # noqa: E402
+from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.loading import RANDOM  # noqa: E402
@@ -20,13 +22,14 @@ from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
     [
         ({"plateau": "no"}, "preset tiny, w.safetensors, undertrained"),
         ({"plateau": "yes"}, "preset tiny, w.safetensors"),
-        ({}, "preset tiny, w.safetensors"),
+        ({}, "preset tiny, w.safetensors, plateau unknown"),
     ],
 )
 def test_weights_that_missed_their_plateau_say_so(
     metadata: dict[str, str], words: str, tmp_path: Path
 ) -> None:
-    weights.save(FrameNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors", metadata)
+    net = FrameNet(presets.load("tiny", "davis"))
+    weights.save(net, tmp_path / "w.safetensors", weights.identity("frame", net.preset) | metadata)
     assert FrameMethod(made("davis"), weights=tmp_path / "w.safetensors").about == words
 
 
@@ -39,6 +42,23 @@ def test_so_do_weights_of_which_one_part_missed_it(tmp_path: Path, monkeypatch: 
     about = Dff(made("davis")).about
     assert "not trained for dff" in about
     assert about.endswith(", undertrained")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ""),
+        ({"l": 5}, ", trained at l=3, p=2"),
+        ({"p": 1}, ", trained at l=3, p=2"),
+        ({"align": False}, " of aten, not trained for aten-unaligned"),
+        ({"align": False, "l": 4}, " of aten, not trained for aten-unaligned, trained at l=3, p=2"),
+    ],
+)
+def test_options_of_another_training_say_so(options: dict[str, Any], words: str, tmp_path: Path) -> None:
+    net, path = AtenNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors"
+    weights.save(net, path, weights.identity("aten", net.preset) | {"plateau": "yes"})
+    assert Aten(made("davis"), weights=path, **options).about == f"preset tiny, w.safetensors{words}"
+    assert Aten(made("davis"), weights=RANDOM, **options).about == "preset tiny, random weights"
 
 
 def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone() -> None:

@@ -79,7 +79,7 @@ def untrained(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     net = AtenNet(presets.load("tiny", "vip"))
     net.head.box.score.bias.data[:] = torch.tensor([-3.0, 3.0])  # type: ignore[union-attr]
-    weights.save(net, tmp_path / "aten.safetensors", {"method": "aten"})
+    weights.save(net, tmp_path / "aten.safetensors", weights.identity("aten", net.preset))
     return tmp_path / "aten.safetensors"
 
 
@@ -128,8 +128,9 @@ def test_key_memory_is_bounded(dataset: Dataset, images: Path, untrained: Path) 
 
 
 def test_weights_that_do_not_fit_are_refused_with_a_list(dataset: Dataset, tmp_path: Path) -> None:
-    weights.save(FrameNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors", {"task": "davis"})
-    with pytest.raises(UserError, match=r"w\.safetensors.*davis.*missing head\.box"):
+    about = weights.identity("frame", presets.load("tiny", "vip"))
+    weights.save(FrameNet(presets.load("tiny", "davis")), tmp_path / "w.safetensors", about)
+    with pytest.raises(UserError, match=r"w\.safetensors.*vip.*missing head\.box"):
         FrameMethod(dataset, weights=tmp_path / "w.safetensors")
     (tmp_path / "w.safetensors").write_bytes(b"rubbish")
     with pytest.raises(UserError, match="not a readable safetensors"):

@@ -41,7 +41,7 @@ def method(name: str, task: str, folder: Path) -> Any:
     net = kind(presets.load("tiny", task))
     if task == "vip":
         net.head.box.score.bias.data[:] = torch.tensor([-3.0, 3.0])  # type: ignore[union-attr]
-    weights.save(net, folder / "w.safetensors", {})
+    weights.save(net, folder / "w.safetensors", weights.identity(name, net.preset))
     return small(build(made(task), weights=folder / "w.safetensors"))
 
 
@@ -165,9 +165,11 @@ def test_weights_of_another_method_are_said_to_be_so(name: str, options: dict[st
 
 def test_a_unit_that_is_not_there_is_left_aside_and_no_other_takes_its_place(tmp_path: Path) -> None:
     net = AtenNet(presets.load("tiny", "davis"))
-    weights.save(net, tmp_path / "gru.safetensors", {})
-    built = Dff(made("davis"), weights=tmp_path / "gru.safetensors")
+    about = weights.identity("aten", net.preset) | {"plateau": "yes"}
+    weights.save(net, tmp_path / "gru.safetensors", about)
+    built = Aten(made("davis"), p=0, weights=tmp_path / "gru.safetensors")
     assert torch.equal(built.net.flow.scale.bias, net.flow.scale.bias)
-    assert built.about == "preset tiny, gru.safetensors"
+    expected = "preset tiny, gru.safetensors of aten, not trained for aten-p0, trained at l=3, p=2"
+    assert built.about == expected
     with pytest.raises(UserError, match=r"missing lstm\.hidden\.weight"):
         Aten(made("davis"), unit="lstm", weights=tmp_path / "gru.safetensors")

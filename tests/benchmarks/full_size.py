@@ -51,7 +51,8 @@ def infer(root: Path) -> clock.Values:
     """The first frame of a video by ATEN: three keys, two flows to align, the ConvGRU, a flow, the head."""
     torch.manual_seed(0)
     dataset, path = SynthDavis(root), root / "paper-davis.safetensors"
-    weights.save(AtenNet(presets.load("paper-davis", "davis")), path, {})
+    sizes = presets.load("paper-davis", "davis")
+    weights.save(AtenNet(sizes), path, weights.identity("aten", sizes))
     method = Aten(dataset, preset="paper-davis", weights=path)
     seen: list[torch.Tensor] = []
     head = method.net.head
