@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vipbench.baselines import presets, train_data, weights
+from vipbench.baselines import presets, train_data, train_starts, weights
 from vipbench.baselines.backbone import fingerprint, load_backbone
 from vipbench.baselines.flow_gate import PASSED, judged, told
 from vipbench.baselines.loading import check_device, task_of
@@ -25,7 +25,7 @@ from vipbench.baselines.recipes import RECIPES, Recipe
 from vipbench.baselines.train_data import Drawn
 from vipbench.baselines.train_group import ALONE, Group, joined
 from vipbench.baselines.train_log import Log, draw
-from vipbench.baselines.train_loop import Checkpoint, Progress, fit, same
+from vipbench.baselines.train_loop import Checkpoint, Progress, fit
 from vipbench.baselines.train_task import Computed, task
 from vipbench.errors import UserError
 from vipbench.types import Dataset
@@ -70,8 +70,9 @@ def train(
     out of these, and its weights say how it did at its gate (`flow_gate`). Processes that torchrun starts
     share each batch. A killed training goes on from its last checkpoint to the same files.
     progress(stage, step, steps, losses); note(message). Raises UserError for an unknown method, preset or
-    precision, for data that cannot be trained on, for an unfit backbone, and for a batch that the processes
-    cannot share.
+    precision, for data that cannot be trained on, for an unfit backbone, for a batch that the processes
+    cannot share, for a folder that cannot be written, that the processes do not share, or that holds other
+    weights of this name, and for a loss that is not finite.
     """
     if method not in RECIPES:
         raise UserError(f"method {method!r} cannot be trained; there are: {', '.join(RECIPES)}")
@@ -82,21 +83,19 @@ def train(
     check_device(device)
     job = Job(presets.load(preset, task_of(dataset)), dataset, out, seed, device, precision, backbone)
     with joined(device) as (group, own):
+        train_starts.demand_folder(out)
         tell = (progress, note) if group.writes else (None, None)
         return _trained(method, replace(job, device=own, group=group, progress=tell[0], note=tell[1]))
 
 
-def _trained(method: str, job: Job) -> Path:
-    """The weights of one method, made unless they are there."""
+def _trained(method: str, job: Job, as_start: bool = False) -> Path:
+    """The weights of one method, made unless they are there. as_start: for another method to start from."""
     recipe, sizes = RECIPES[method], job.sizes
     stage = _stage(recipe, sizes)
     about = _about(method, sizes, job.dataset, job.seed, _chosen(method, job))
-    stem = "-".join(about[k] for k in ("preset", "method", "task") if k in about)
-    target = job.out / f"{stem}.safetensors"
-    if target.exists():
-        found = weights.about(target)
-        if "imported" not in found:  # weights of others are a start as they are
-            same(target, found, about)
+    target = train_starts.file_of(job.out, about)
+    if job.group.agreed(target.exists(), str(target)):
+        train_starts.made(target, about | train_starts.told(_starts(recipe, job)), as_start)
         return target
     _demand_shares(stage, job.group)
     samples = train_data.drawn(
@@ -104,7 +103,9 @@ def _trained(method: str, job: Job) -> Path:
     )
     if job.note and (lacking := train_data.left_out(samples)):
         job.note(f"{method}: {lacking}")
-    model = _begun(recipe, {name: _trained(name, job) for name in recipe.starts}, job)
+    starts = {name: _trained(name, job, as_start=True) for name in recipe.starts}
+    about |= train_starts.told(starts)
+    model = _begun(recipe, starts, job)
     log = Log(target.with_suffix(".csv") if job.group.writes else None, stage.steps)
     checkpoint = Checkpoint(target.with_suffix(".checkpoint"), about)
     how = Computed(job.device, job.precision == "bf16", job.group)
@@ -129,7 +130,19 @@ def _begun(recipe: Recipe, starts: dict[str, Path], job: Job) -> nn.Module:
         _warn(path, job.note)
     if job.backbone and isinstance(model, FrameNet) and not starts:
         load_backbone(model.features.resnet, job.backbone)
+    elif not starts and _stage(recipe, job.sizes).frozen_norm and isinstance(model, FrameNet) and job.note:
+        job.note(
+            f"preset {job.sizes.name} trains the frame model from random weights, with norms that never see "
+            "the data: expect little of it. Pass --backbone FILE, a ResNet trained on ImageNet, or put a "
+            f"frame model into {job.out}"
+        )
     return model
+
+
+def _starts(recipe: Recipe, job: Job) -> dict[str, Path]:
+    """Where the weights lie that a recipe starts from, whether or not they are made."""
+    abouts = {name: _about(name, job.sizes, job.dataset, job.seed) for name in recipe.starts}
+    return {name: train_starts.file_of(job.out, about) for name, about in abouts.items()}
 
 
 def _demand_shares(stage: Stage, group: Group) -> None:

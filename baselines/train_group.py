@@ -16,6 +16,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from vipbench.errors import UserError
+
+RENDEZVOUS = ("RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets beside WORLD_SIZE
+
 
 @dataclass(frozen=True)
 class Group:
@@ -37,6 +41,18 @@ class Group:
         """Until all processes are here."""
         if self.size > 1:
             dist.barrier()
+
+    def agreed(self, number: int, path: str) -> int:
+        """What each process found at a path. Raises UserError in all of them unless they found the same."""
+        found = [number] * self.size
+        if self.size > 1:
+            dist.all_gather_object(found, number)
+        if len(set(found)) > 1:
+            raise UserError(
+                f"{path} is not the same file for all {self.size} processes: expected --out to be a folder "
+                "that all their machines share"
+            )
+        return number
 
     def mean(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """Scalars by name, each averaged over the processes, without gradients."""
@@ -90,12 +106,19 @@ def joined(device: str) -> Iterator[tuple[Group, str]]:
     """The group of this process and its device: with `cuda`, the one of its number on its machine.
 
     Processes find each other by the environment that torchrun sets. A process group that is there already is
-    used and left as it is: one process joins one group in its life.
+    used and left as it is: one process joins one group in its life. Raises UserError where that environment
+    is not whole.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield ALONE, device
         return
+    lacking = [name for name in RENDEZVOUS if name not in os.environ]
+    if lacking and not dist.is_initialized():
+        raise UserError(
+            f"WORLD_SIZE is {size}, but {', '.join(lacking)} is not set. Start several processes with "
+            "torchrun, or one without WORLD_SIZE"
+        )
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)

@@ -13,7 +13,8 @@ from torch import nn
 from vipbench.atomic import replacing
 from vipbench.baselines.presets import Stage
 from vipbench.baselines.train_group import Group
-from vipbench.baselines.train_log import Log
+from vipbench.baselines.train_log import Log, Terms
+from vipbench.baselines.train_starts import same
 from vipbench.baselines.train_task import Task
 from vipbench.errors import UserError
 
@@ -36,22 +37,28 @@ def fit(
     group: Group,
     progress: Progress | None = None,
 ) -> None:
-    """Run one stage, from its checkpoint if there is one. Every process of the group takes the same steps."""
+    """Run one stage, from its checkpoint if there is one. Every process of the group takes the same steps.
+
+    Raises UserError, before the step is taken, for a loss or a gradient that is not finite, and where the
+    processes see different checkpoints.
+    """
     stage = task.stage
     optimizer = _optimizer(model, stage)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(stage, step))
     parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "schedule": schedule, "log": log}
-    for step in range(checkpoint.load(parts), stage.steps):
+    begun = group.agreed(checkpoint.load(parts), str(checkpoint.path))
+    for step in range(begun, stage.steps):
         set_mode(model, stage.frozen_norm)
         rate = float(schedule.get_last_lr()[0])
         terms = task.losses(step)
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         group.average(model)
-        nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
+        means = group.mean(terms)
+        _demand_finite(means | {"norm of all gradients": norm}, task.title, step, checkpoint.path)
         optimizer.step()
         schedule.step()
-        means = group.mean(terms)
         log.add(means)
         if progress and step % LOG_EVERY == 0:
             progress(task.title, step, stage.steps, {name: mean.item() for name, mean in means.items()})
@@ -61,6 +68,18 @@ def fit(
         if group.writes and (step + 1) % SAVE_EVERY == 0:
             checkpoint.save(step + 1, parts)
     model.eval()
+
+
+def _demand_finite(values: Terms, title: str, step: int, checkpoint: Path) -> None:
+    """UserError with all values unless each is a number; the last checkpoint is left as it is."""
+    if torch.stack([value.float() for value in values.values()]).isfinite().all():
+        return
+    listed = ", ".join(f"{name} {value.item():.4g}" for name, value in values.items())
+    kept = f"{checkpoint} has the last good steps. " if checkpoint.exists() else ""
+    raise UserError(
+        f"{title}, step {step + 1}: expected finite losses, got {listed}. {kept}"
+        "Lower the stage's rate or lengthen its warm-up in the preset; with --precision bf16 try float32"
+    )
 
 
 def set_mode(model: nn.Module, frozen_norm: bool) -> None:
@@ -118,18 +137,10 @@ class Checkpoint:
         if not self.path.exists():
             return 0
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file raises whatever its bytes happen to mean
             raise UserError(f"{self.path}: damaged checkpoint. Delete it to start again") from error
         same(self.path, state["about"], self.about)
         for name, part in parts.items():
             part.load_state_dict(state["parts"][name])
         return int(state["step"])
-
-
-def same(path: Path, found: dict[str, str], about: dict[str, str]) -> None:
-    """UserError where a file in the output folder comes from other settings."""
-    other = {key: found.get(key) for key in about if found.get(key) != about[key]}
-    if other:
-        wanted = {key: about[key] for key in other}
-        raise UserError(f"{path} was trained with {other}, asked for {wanted}. Choose another --out")

@@ -12,7 +12,7 @@ def exact(x: Tensor) -> Tensor:
 def full(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
     """A layer in the precision of its weights, also under autocast.
 
-    For flows and scales: in the eight bits of bfloat16 a flow of 30 pixels is off by up to a sixteenth of one.
+    For flows and scales: in the eight bits of bfloat16 a flow of 30 pixels is off by up to a sixteenth.
     """
     if not torch.amp.is_autocast_available(x.device.type):  # meta
         return layer(x)  # type: ignore[no-any-return]
