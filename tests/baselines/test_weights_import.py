@@ -11,14 +11,13 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 h5py = pytest.importorskip("h5py", reason="Keras files need h5py: pip install 'vipbench[h5]'")
 
 from keras_files import arrays, frame_graph, video_graph, write  # noqa: E402
+from made_flow_files import pytorch_state  # noqa: E402
 from made_video import addresses, made, photos  # noqa: E402
 
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
-from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
-from vipbench.baselines.train import train  # noqa: E402
 from vipbench.baselines.weights_import import import_weights  # noqa: E402
 from vipbench.baselines.weights_keras import keras_shapes, keras_slots  # noqa: E402
 from vipbench.cli import main  # noqa: E402
@@ -30,103 +29,6 @@ SMALL = "tiny-released"
 @pytest.fixture(scope="module")
 def theirs() -> dict[str, Any]:
     return arrays(video_graph(presets.load(SMALL, "vip")))
-
-
-@pytest.fixture(scope="module")
-def ours(theirs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The network with the imported weights, in double precision."""
-    folder = tmp_path_factory.mktemp("import")
-    found = import_weights(write(folder / "aten_p2l3.h5", theirs), folder, SMALL)
-    assert (found.path.name, found.method) == (f"{SMALL}-aten-vip.safetensors", "aten")
-    net = AtenNet(presets.load(SMALL, "vip"))
-    weights.load(net, found.path)
-    return net.eval().double()
-
-
-def data(*shape: int, seed: int = 1) -> Any:
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def chw(x: Any) -> Any:
-    """[H, W, C] -> [1, C, H, W]."""
-    return torch.from_numpy(x).permute(2, 0, 1)[None]
-
-
-def convolved(x: Any, kernel: Any, stride: int = 1, pad: int = 1) -> Any:
-    """Keras's convolution of x [H, W, in] with [h, w, in, out], tap by tap."""
-    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
-    side = kernel.shape[0]
-    rows, columns = ((n - side) // stride + 1 for n in x.shape[:2])
-    taps = (
-        x[i : i + rows * stride : stride, j : j + columns * stride : stride] @ kernel[i, j].astype(float)
-        for i in range(side)
-        for j in range(side)
-    )
-    return sum(taps)
-
-
-def spread(x: Any, kernel: Any, stride: int = 2) -> Any:
-    """Keras's transposed convolution, valid: each cell of x [H, W, in] lays down [h, w, out, in]."""
-    side, outputs = kernel.shape[0], kernel.shape[2]
-    out = np.zeros(((x.shape[0] - 1) * stride + side, (x.shape[1] - 1) * stride + side, outputs))
-    for row, column in np.ndindex(*x.shape[:2]):
-        place = np.s_[row * stride : row * stride + side, column * stride : column * stride + side]
-        out[place] += kernel.astype(float) @ x[row, column]
-    return out
-
-
-def close(found: Any, expected: Any) -> None:
-    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-9, rtol=1e-9)
-
-
-def test_the_first_convolution_and_a_batch_norm(ours: Any, theirs: dict[str, Any]) -> None:
-    x = data(11, 13, 3)
-    close(ours.features.resnet.conv1(chw(x)), chw(convolved(x, theirs["conv1/kernel"], 2, 3)).numpy())
-    y, bn = data(4, 5, 16), {w: theirs[f"bn2a_branch2b/{w}"].astype(float) for w in ("gamma", "beta")}
-    mean, variance = (theirs[f"bn2a_branch2b/moving_{w}"].astype(float) for w in ("mean", "variance"))
-    expected = (y - mean) / np.sqrt(variance + 1e-3) * bn["gamma"] + bn["beta"]
-    close(ours.features.resnet.layer1[0].bn2(chw(y)), chw(expected).numpy())
-
-
-def test_a_dense_layer_and_the_masks_transposed_convolution(ours: Any, theirs: dict[str, Any]) -> None:
-    x = data(3, 32)
-    kernel, bias = (theirs[f"mrcnn_bbox_pascal_fc/{w}"].astype(float) for w in ("kernel", "bias"))
-    close(ours.head.box.delta(torch.from_numpy(x)), x @ kernel + bias)
-    y, name = data(3, 2, 32), "mrcnn_mask_deconv"
-    expected = spread(y, theirs[f"{name}/kernel"]) + theirs[f"{name}/bias"]
-    close(ours.head.mask.deconv(chw(y)), chw(expected).numpy())
-
-
-def test_flownets_transposed_convolution_is_theirs_cropped(ours: Any, theirs: dict[str, Any]) -> None:
-    x, name = data(3, 4, 64), "flownet_s1_deconv5"
-    full = spread(x, theirs[f"{name}/kernel"]) + theirs[f"{name}/bias"]
-    expected = full[1:-1, 1:-1]
-    close(ours.flow.deconv[0](chw(x)), chw(np.where(expected > 0, expected, 0.1 * expected)).numpy())
-
-
-def test_a_step_of_the_convgru(ours: Any, theirs: dict[str, Any]) -> None:
-    x, h, name = data(4, 5, 40), data(4, 5, 40, seed=2), "gru_recurrent_unit"
-    kernels, states, biases = (
-        np.split(theirs[f"{name}/{w}"].astype(float), 3, -1) for w in ("kernel", "recurrent_kernel", "bias")
-    )
-    inputs = [convolved(x, k) + b for k, b in zip(kernels, biases, strict=True)]
-    z, r = (np.clip(0.2 * (inputs[i] + convolved(h, states[i])) + 0.5, 0, 1) for i in (0, 1))
-    c = np.tanh(inputs[2] + convolved(r * h, states[2]))
-    (found,) = ours.gru.step(chw(x), (chw(h),))
-    close(found, chw((1 - z) * h + z * c).numpy())
-
-
-def test_what_is_not_learnt_is_as_in_the_released_graph(ours: Any) -> None:
-    assert torch.equal(ours.flow.scale.bias, torch.ones(40, dtype=torch.float64))
-    assert ours.flow.factor == 20
-
-
-def test_every_value_arrives_once(ours: Any, theirs: dict[str, Any]) -> None:
-    """The learnt numbers are the same multiset."""
-    arrived = [t for n, t in ours.state_dict().items() if not n.endswith("num_batches_tracked")]
-    arrived = torch.cat([t.flatten() for t in arrived]).sort().values
-    sent = np.sort(np.concatenate([*(a.ravel() for a in theirs.values()), np.ones(40)]))
-    close(arrived, sent.astype(float))
 
 
 @pytest.mark.parametrize("unit", ["gru", "lstm"])
@@ -214,75 +116,6 @@ def test_nothing_outside_the_file_and_no_filter(kind: str, theirs: dict[str, Any
     assert not (tmp_path / "out").exists()
 
 
-def pytorch_state(bias: bool = False) -> dict[str, Any]:
-    """FlowNet-S of the preset tiny in FlowNetPytorch's names."""
-    sizes = presets.load("tiny", "vip").flow
-    c1, c2, c3, c4, c5, c6 = sizes.encoder
-    convs = [("conv1", 6, c1, 7), ("conv2", c1, c2, 5), ("conv3", c2, c3, 5), ("conv3_1", c3, c3, 3)]
-    for i, (inputs, outputs) in enumerate(((c3, c4), (c4, c5), (c5, c6)), 4):
-        convs += [(f"conv{i}", inputs, outputs, 3), (f"conv{i}_1", outputs, outputs, 3)]
-    shapes = {f"{name}.0.weight": (outputs, inputs, k, k) for name, inputs, outputs, k in convs}
-    shapes |= {f"{name}.0.bias": (outputs,) for name, _, outputs, _ in convs}
-    inputs = c6
-    for level, skip, width in zip((6, 5, 4, 3), (c5, c4, c3, c2), sizes.decoder, strict=True):
-        shapes[f"predict_flow{level}.weight"] = (2, inputs, 3, 3)
-        shapes[f"deconv{level - 1}.0.weight"] = (inputs, width, 4, 4)
-        shapes[f"upsampled_flow{level}_to_{level - 1}.weight"] = (2, 2, 4, 4)
-        if bias:
-            shapes[f"predict_flow{level}.bias"] = shapes[f"upsampled_flow{level}_to_{level - 1}.bias"] = (2,)
-            shapes[f"deconv{level - 1}.0.bias"] = (width,)
-        inputs = skip + width + 2
-    shapes["predict_flow2.weight"] = (2, inputs, 3, 3)
-    return {name: torch.from_numpy(array) for name, array in arrays(shapes).items()}
-
-
-def imported_flow(state: Any, folder: Path) -> Any:
-    torch.save(state, folder / "flownets.pth")
-    found = import_weights(folder / "flownets.pth", folder, "tiny")
-    assert (found.path.name, found.method) == ("tiny-flow.safetensors", "flow")
-    sizes = presets.load("tiny", "vip")
-    net = FlowNetS(sizes.flow, sizes.features.channels)
-    weights.load(net, found.path)
-    return net.double()
-
-
-def test_flownet_of_flownetpytorch_sees_the_same_colours(tmp_path: Path) -> None:
-    """Its first layer on images / 255 - (.45, .432, .411), RGB, is ours on the method's own canvas, BGR."""
-    state = pytorch_state()
-    net = imported_flow({"arch": "flownets", "state_dict": state, "div_flow": 20}, tmp_path)
-    photos = np.random.default_rng(3).integers(0, 256, (2, 40, 48, 3))
-    stacked = np.concatenate([photo / 255 - [0.45, 0.432, 0.411] for photo in photos], -1)
-    kernel, bias = (state[f"conv1.0.{k}"].double().numpy() for k in ("weight", "bias"))
-    expected = convolved(stacked, kernel.transpose(2, 3, 1, 0), 2, 3) + bias
-    seen: list[Any] = []
-    net.conv1[0].register_forward_hook(lambda _, __, result: seen.append(result.clone()))
-    images = [chw(photo - [123.7, 116.8, 103.9]) for photo in photos]
-    net(*images)
-    inside = np.s_[2:-2, 2:-2]  # where the kernel does not cross the border
-    torch.testing.assert_close(
-        seen[0][0].permute(1, 2, 0)[inside], torch.from_numpy(expected[inside]), atol=1e-6, rtol=1e-6
-    )
-
-
-def test_flownets_other_layers_are_as_they_were(tmp_path: Path) -> None:
-    state = pytorch_state()
-    net = imported_flow({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path).float()
-    found = net.state_dict()
-    assert torch.equal(found["conv5.1.0.weight"], state["conv5_1.0.weight"])
-    assert torch.equal(found["deconv.3.0.weight"], state["deconv2.0.weight"])
-    assert torch.equal(found["upsample.0.weight"], state["upsampled_flow6_to_5.weight"])
-    assert torch.equal(found["predict.4.weight"], state["predict_flow2.weight"])
-    assert not found["predict.4.bias"].any()
-    assert torch.equal(found["scale.bias"], torch.ones(40))
-    assert not found["scale.weight"].any()
-
-
-def test_flownet_with_all_biases(tmp_path: Path) -> None:
-    state = pytorch_state(bias=True)
-    found = imported_flow(state, tmp_path).float().state_dict()
-    assert torch.equal(found["deconv.1.0.bias"], state["deconv4.0.bias"])
-
-
 class Code:
     """Runs when a pickle of it is read."""
 
@@ -321,17 +154,6 @@ def test_commands(theirs: dict[str, Any], tmp_path: Path) -> None:
     bad = CliRunner().invoke(main, ["weights", "import", str(file), "--out", str(out), "--preset", "huge"])
     assert bad.exit_code == 1
     assert "unknown preset 'huge'" in bad.output
-
-
-def test_training_starts_from_imported_weights_as_they_are(tmp_path: Path) -> None:
-    """Where FlowNet-S is imported into its folder, training does not make its own."""
-    torch.save(pytorch_state(), tmp_path / "flownets.pth")
-    path = import_weights(tmp_path / "flownets.pth", tmp_path, "tiny").path
-    data = made("davis")
-    data.version = "1"  # type: ignore[misc]
-    before = path.read_bytes()
-    assert train("flow", "tiny", data, tmp_path) == path
-    assert path.read_bytes() == before
 
 
 def test_methods_run_with_imported_weights(theirs: dict[str, Any], tmp_path: Path) -> None:
