@@ -250,3 +250,16 @@ def test_weights_of_a_folder_are_those_of_the_variant_then_of_the_method(
     assert weights("aten", l="5", unit="lstm", p="0") == "paper-davis-aten-davis.safetensors"
     assert weights("aten", l="5", align="false") == "paper-davis-aten-davis.safetensors"
     assert reproduce.equipped(MethodSpec("empty"), place).options == {}
+
+
+def test_weights_of_a_folder_are_of_the_default_preset(davis_root: Path, tmp_path: Path) -> None:
+    """Not of the first one by name, which is paper-davis."""
+    pytest.importorskip("torch")
+    place = reproduce.Place(DatasetSpec.of("davis", davis_root), "val", tmp_path, weights=tmp_path)
+    (tmp_path / "paper-davis-dff-davis.safetensors").touch()
+    with pytest.raises(UserError, match=r"has no tiny-dff-davis\.safetensors"):
+        reproduce.equipped(MethodSpec("dff"), place)
+    (tmp_path / "tiny-dff-davis.safetensors").touch()
+    for options, name in (({}, "tiny"), ({"preset": "paper-davis"}, "paper-davis")):
+        equipped = reproduce.equipped(MethodSpec("dff", options), place)
+        assert Path(equipped.options["weights"]).name == f"{name}-dff-davis.safetensors"

@@ -178,8 +178,15 @@ def equipped(method: MethodSpec, place: Place) -> MethodSpec:
     known = _options(method.name)
     options = {key: text for key, text in place.options.items() if key in known}
     if place.weights and "weights" in known:
-        options["weights"] = str(_weights(method, place, place.weights, options.get("preset", "")))
+        preset = {**options, **method.options}.get("preset") or _default(method.name, "preset")
+        options["weights"] = str(_weights(method, place, place.weights, preset))
     return replace(method, options=options | method.options)
+
+
+def _default(method: str, option: str) -> str:
+    """What an option of a method is where nobody says, empty where it has none."""
+    parameter = registry.parameters(registry.load("methods", method)).get(option)
+    return str(parameter.default) if parameter and parameter.default is not parameter.empty else ""
 
 
 def _weights(method: MethodSpec, place: Place, folder: Path, preset: str) -> Path:

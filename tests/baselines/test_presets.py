@@ -147,3 +147,14 @@ def test_training_cuts_gradients_and_remembers_them_as_the_preset_says() -> None
     assert [group["betas"] for group in adamw.param_groups] == [(0.5, 0.999)] * 2
     falls = replace(stage, steps=10, warmup=0, drop=0.4, low=0.25)
     assert [train_loop._rate(falls, step) for step in (0, 3, 4, 9)] == [1, 1, 0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("preset", "task", "epochs", "frames", "at_peak"),
+    [("paper-vip", "vip", 40, 21247 * 304 / 404, 20), ("paper-davis", "davis", 50, 2079, 20)],
+)
+def test_the_papers_epochs_in_steps(preset: str, task: str, epochs: int, frames: float, at_peak: int) -> None:
+    sizes = presets.load(preset, task)
+    for stage in (sizes.frame, sizes.temporal):
+        assert stage.steps * stage.batch == pytest.approx(epochs * frames, rel=1e-3)
+        assert stage.drop == at_peak / epochs

@@ -17,7 +17,7 @@ from vipbench.baselines.aten import Aten
 from vipbench.baselines.network import AtenNet
 from vipbench.baselines.recipes import RECIPES
 from vipbench.baselines.samples import Samples
-from vipbench.baselines.train_loop import set_mode
+from vipbench.baselines.train_loop import _optimizer, set_mode
 from vipbench.datasets.synth import Synth, SynthDavis
 from vipbench.types import Video
 
@@ -31,7 +31,7 @@ def train(root: Path) -> clock.Values:
     net, stage = recipe.build(sizes), sizes.temporal
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     samples = Samples(Synth(root), "train", sizes.input, 0)
-    optimizer = torch.optim.SGD(net.parameters(), stage.rate, stage.momentum, weight_decay=stage.decay)
+    optimizer = _optimizer(net, stage)
     set_mode(net, stage.frozen_norm)
     terms = recipe.losses(net, samples, [samples.rng(0, 0)], "cpu")
     torch.stack(list(terms.values())).sum().backward()
