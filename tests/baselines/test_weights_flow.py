@@ -13,9 +13,8 @@ from made_flow_files import pytorch_state  # noqa: E402
 from made_video import made  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets, weights  # noqa: E402
+from vipbench.baselines import presets, train, weights  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
-from vipbench.baselines.train import train  # noqa: E402
 from vipbench.baselines.weights_import import import_weights  # noqa: E402
 
 
@@ -91,11 +90,14 @@ def test_a_unit_that_is_none_is_refused(unit: Any, tmp_path: Path) -> None:
 
 
 def test_training_starts_from_imported_weights_as_they_are(tmp_path: Path) -> None:
-    """Where FlowNet-S is imported into its folder, training does not make its own."""
+    """Where FlowNet-S is imported into its folder, other methods start from it and it is never trained over."""
     torch.save(pytorch_state(), tmp_path / "flownets.pth")
     path = import_weights(tmp_path / "flownets.pth", tmp_path, "tiny").path
     data = made("davis")
     data.version = "1"  # type: ignore[misc]
     before = path.read_bytes()
-    assert train("flow", "tiny", data, tmp_path) == path
+    job = train.Job(presets.load("tiny", "davis"), data, tmp_path)
+    assert train._trained("flow", job, as_start=True) == path
+    with pytest.raises(UserError, match=r"holds imported weights \(flownets\.pth\)"):
+        train.train("flow", "tiny", data, tmp_path)
     assert path.read_bytes() == before
