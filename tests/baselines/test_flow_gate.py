@@ -183,11 +183,12 @@ def test_frames_of_train_are_taken_where_there_is_no_val_and_those_without_a_pho
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps of training, two pairs and clips at the gate, no FlyingChairs."""
+    """Two steps of training, two pairs and clips at the gate, no FlyingChairs, no picture."""
     sizes = presets.load("tiny", "davis")
     shorter = replace(sizes, flow_stage=replace(sizes.flow_stage, steps=2, batch=2))
     monkeypatch.setattr(presets, "load", lambda name, task: shorter)
     monkeypatch.delenv(chairs.ENV, raising=False)
+    monkeypatch.setattr(train, "draw", lambda rows, path, title: None)
     for module, name in ((train_task, "HELD_OUT"), (flow_gate, "HELD_OUT"), (flow_gate, "CLIPS")):
         monkeypatch.setattr(module, name, 2)
 

@@ -15,22 +15,22 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets, train, train_data, train_loop, train_task, weights  # noqa: E402
+from vipbench.baselines import flow_gate, presets, train, train_data, train_loop, train_task, weights  # noqa: E402
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.baselines.train_group import Group  # noqa: E402
-from vipbench.datasets import synth_write  # noqa: E402
-from vipbench.datasets.synth import Synth, make  # noqa: E402
+from vipbench.datasets.synth import Synth  # noqa: E402
 
 BATCH = 4
 load = presets.load
 
 
 def shortened(name: str, task: str) -> Preset:
-    """Three steps of a temporal method whose norms are frozen, one of what it starts from."""
+    """Three steps of a temporal method whose norms are frozen, one of what it starts from; on 48x80."""
     p = load(name, task)
     return replace(
         p,
+        input=replace(p.input, height=48, width=80, min_side=45),
         frame=replace(p.frame, steps=1, batch=BATCH, frozen_norm=True),
         flow_stage=replace(p.flow_stage, steps=1, batch=BATCH),
         temporal=replace(p.temporal, steps=3, batch=BATCH, warmup=0),
@@ -38,8 +38,11 @@ def shortened(name: str, task: str) -> Preset:
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
-    """Short stages, a checkpoint at every step, few held-out samples."""
+    """Short stages, a checkpoint at every step, few held-out samples, no pictures."""
     patch.setattr(presets, "load", shortened)
+    patch.setattr(train, "draw", lambda rows, path, title: None)
+    for name in ("HELD_OUT", "CLIPS"):
+        patch.setattr(flow_gate, name, 4)
     patch.setattr(train_loop, "SAVE_EVERY", 1)
     patch.setattr(train_task, "HELD_OUT", 4)
 
@@ -60,14 +63,8 @@ def killed_after_one_step(root: Path, out: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two training videos of synth and one of val."""
-    home = tmp_path_factory.mktemp("synth")
-    with pytest.MonkeyPatch.context() as patch:
-        for split, count in (("train", 2), ("val", 1)):
-            patch.setitem(synth_write.SPLITS, split, replace(synth_write.SPLITS[split], count=count))
-        make(home, ["train", "val"])
-    return home
+def root(small_synth: Path) -> Path:
+    return small_synth
 
 
 def curves(path: Path) -> list[float]:

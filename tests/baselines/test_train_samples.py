@@ -12,6 +12,7 @@ from made_video import addresses  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets  # noqa: E402
+from vipbench.baselines.nn.warp import warp  # noqa: E402
 from vipbench.baselines.samples import Samples  # noqa: E402
 from vipbench.baselines.train_data import left_out  # noqa: E402
 from vipbench.baselines.train_rules import alone, keys, keys_fit, offset  # noqa: E402
@@ -185,3 +186,13 @@ def corners_of(whole: Any, part: Any) -> list[tuple[int, int]]:
 def test_a_frame_alone(samples: Samples) -> None:
     clip = samples.clip(samples.rng(0, 0), alone)
     assert clip.others == clip.same == ()
+
+
+def test_flow_pairs_bring_the_reference_onto_the_target(samples: Samples) -> None:
+    """The reference, warped by the exact flow, is closer to the target than the reference itself."""
+    for step in range(8):  # mirrored and plain, sharp and blurred
+        target, reference, flow = samples.pair(samples.rng(step, 0))
+        moved = warp(reference[None], flow[None])[0]
+        inside = (moved != 0).any(0)
+        error = (moved - target).abs().mean(0)[inside].mean()
+        assert error < 0.8 * (reference - target).abs().mean(0)[inside].mean()
