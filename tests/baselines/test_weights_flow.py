@@ -90,7 +90,7 @@ def test_a_unit_that_is_none_is_refused(unit: Any, tmp_path: Path) -> None:
 
 
 def test_training_starts_from_imported_weights_as_they_are(tmp_path: Path) -> None:
-    """Where FlowNet-S is imported into its folder, other methods start from it and it is never trained over."""
+    """Where FlowNet-S is imported into its folder, others start from it and it is never trained over."""
     torch.save(pytorch_state(), tmp_path / "flownets.pth")
     path = import_weights(tmp_path / "flownets.pth", tmp_path, "tiny").path
     data = made("davis")
