@@ -71,10 +71,13 @@ class Placement:
         return limit
 
     def flow(self, flow: Tensor) -> Tensor:
-        """A flow [2, H, W] in pixels of the photo -> [2, canvas] in pixels of the canvas, 0 outside."""
+        """A flow [2, H, W] in pixels of the photo -> [2, canvas] in pixels of the canvas, NaN outside.
+
+        Beside the photo nobody knows the motion: figures leave it out, the training takes it as 0.
+        """
         top, left, bottom, right = self.window
         height, width = bottom - top, right - left
         resized = F.interpolate(flow[None], (height, width), mode="bilinear", align_corners=False)[0]
         ratio = torch.tensor([width / self.size[1], height / self.size[0]])
         placed = (left, self.canvas[1] - right, top, self.canvas[0] - bottom)
-        return F.pad(resized * ratio[:, None, None], placed)
+        return F.pad(resized * ratio[:, None, None], placed, value=torch.nan)

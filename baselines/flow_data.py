@@ -17,7 +17,9 @@ from vipbench.baselines.pairs import Pair
 from vipbench.baselines.presets import Input
 
 Sample = tuple[Tensor, Tensor, Tensor]
-"""Target and reference [3, canvas], mean subtracted, and the flow [2, canvas] in pixels of the canvas."""
+"""Target and reference [3, canvas], mean subtracted, and the flow [2, canvas] in pixels of the canvas.
+
+NaN where it is unknown, beside the photo."""
 CROP = (320 / 384, 448 / 512)  # of FlyingChairs' height and width: FlowNetPytorch's random crop
 
 

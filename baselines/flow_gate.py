@@ -106,10 +106,13 @@ def full_flow(net: FlowNetS, target: Tensor, reference: Tensor) -> Tensor:
 
 
 def _end_point(net: FlowNetS, sample: Sample) -> tuple[float, float]:
-    """Mean end-point error of a pair, and that of a flow of zero."""
+    """Mean end-point error of a pair over the photo, and that of a flow of zero."""
     target, reference, truth = sample
-    found = full_flow(net, target, reference).cpu()
-    return (found - truth).norm(dim=0).mean().item(), truth.norm(dim=0).mean().item()
+    found, known = full_flow(net, target, reference).cpu(), truth[0].isfinite()
+    ours, zero = (
+        (flow - truth).norm(dim=0)[known].mean().item() for flow in (found, torch.zeros_like(found))
+    )
+    return ours, zero
 
 
 def _photometric(net: FlowNetS, clip: Clip) -> tuple[float, float]:

@@ -103,18 +103,24 @@ def _pairs(samples: Pairs, rngs: Rngs, device: str) -> list[Tensor]:
 
 
 def flow_terms(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
-    """FlowNet-S's multi-scale loss on pairs with exact flow."""
+    """FlowNet-S's multi-scale loss on pairs with exact flow; beside the photo, which is black, it is 0."""
     target, reference, truth = _pairs(samples, rngs, device)
-    return {"flow": flow_loss([exact(flow) for flow in net.pyramid(target, reference)[0]], truth)}
+    flows = [exact(flow) for flow in net.pyramid(target, reference)[0]]
+    return {"flow": flow_loss(flows, truth.nan_to_num())}
 
 
 def flow_error(net: FlowNetS, samples: Pairs, rngs: Rngs, device: str) -> Terms:
-    """The loss; epe: mean distance of the finest flow from the exact one, in pixels; zero_epe: of no flow."""
+    """The loss; epe: mean distance of the finest flow from the exact one, in pixels; zero_epe: of no flow.
+
+    Both over the photos alone.
+    """
     target, reference, truth = _pairs(samples, rngs, device)
     flows = [exact(flow) for flow in net.pyramid(target, reference)[0]]
     full = F.interpolate(flows[-1] * FLOW_UNIT, truth.shape[2:], mode="bilinear", align_corners=False)
-    errors = {"epe": (full - truth).norm(dim=1).mean(), "zero_epe": truth.norm(dim=1).mean()}
-    return {"flow": flow_loss(flows, truth)} | errors
+    known = truth[:, 0].isfinite()
+    distances = {"epe": full - truth, "zero_epe": truth}
+    errors = {name: far.norm(dim=1)[known].mean() for name, far in distances.items()}
+    return {"flow": flow_loss(flows, truth.nan_to_num())} | errors
 
 
 def _flow_net(sizes: Preset) -> FlowNetS:

@@ -140,7 +140,7 @@ class Samples:
         return rows, columns
 
     def pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(target image, reference image, backward flow [2, canvas] in pixels) with exact flow."""
+        """(target image, reference image, backward flow [2, canvas] in pixels), exact, NaN beside photos."""
         if not hasattr(self.dataset, "flows"):
             raise UserError(
                 f"data set {self.dataset.name} has no exact flow to train FlowNet-S on. Use synth"

@@ -9,12 +9,14 @@ def exact(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def full(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
+def full(layer: nn.Module, x: Tensor) -> Tensor:
     """A layer in the precision of its weights, also under autocast.
 
     For flows and scales: in the eight bits of bfloat16 a flow of 30 pixels is off by up to a sixteenth.
     """
     if not torch.amp.is_autocast_available(x.device.type):  # meta
-        return layer(x)  # type: ignore[no-any-return]
+        plain: Tensor = layer(x)
+        return plain
     with torch.autocast(x.device.type, enabled=False):
-        return layer(x.to(layer.weight.dtype))  # type: ignore[no-any-return]
+        exactly: Tensor = layer(x.to(next(layer.parameters()).dtype))
+    return exactly
