@@ -83,7 +83,7 @@ def train(
     check_device(device)
     job = Job(presets.load(preset, task_of(dataset)), dataset, out, seed, device, precision, backbone)
     with joined(device) as (group, own):
-        train_starts.demand_folder(out)
+        train_starts.demand_folder(out, group)
         tell = (progress, note) if group.writes else (None, None)
         return _trained(method, replace(job, device=own, group=group, progress=tell[0], note=tell[1]))
 

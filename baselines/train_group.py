@@ -49,7 +49,7 @@ class Group:
             dist.all_gather_object(found, number)
         if len(set(found)) > 1:
             raise UserError(
-                f"{path} is not the same file for all {self.size} processes: expected --out to be a folder "
+                f"{path} is not the same for all {self.size} processes: expected --out to be a folder "
                 "that all their machines share"
             )
         return number

@@ -11,17 +11,34 @@ import torch
 from safetensors.torch import load_file
 
 from vipbench.baselines import weights
+from vipbench.baselines.train_group import Group
 from vipbench.errors import UserError
 
+MARK = ".vipbench-shared"
 
-def demand_folder(out: Path) -> None:
-    """Make the folder. Raises UserError, hours before anything is written, where that cannot be done."""
+
+def demand_folder(out: Path, group: Group) -> None:
+    """Make the folder, and find it shared by all processes: hours before anything is written there.
+
+    Raises UserError where that cannot be done, and where another process has another folder.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"{out}: weights cannot be written there ({reason}). Choose another --out") from None
+    if group.size == 1:
+        return
+    mark = out / MARK
+    if group.writes:
+        mark.touch()
+    group.wait()
+    try:
+        group.agreed(mark.exists(), str(out))
+    finally:
+        if group.writes:
+            mark.unlink(missing_ok=True)
 
 
 def file_of(out: Path, about: Mapping[str, str]) -> Path:

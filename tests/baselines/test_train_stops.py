@@ -144,7 +144,7 @@ def test_processes_that_see_different_files_say_so(monkeypatch: pytest.MonkeyPat
     assert Group(0, 2).agreed(0, "w") == 0
     assert Group(0, 2).agreed(False, "w") is False
     assert ALONE.agreed(200, "w") == 200
-    with pytest.raises(UserError, match="w is not the same file for all 2 processes"):
+    with pytest.raises(UserError, match="w is not the same for all 2 processes"):
         Group(0, 2).agreed(200, "w")
 
 
@@ -157,3 +157,24 @@ def test_a_checkpoint_is_read_on_the_cpu(tmp_path: Path, monkeypatch: pytest.Mon
     checkpoint.save(4, {})
     assert checkpoint.load({}) == 4
     assert asked == ["cpu"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_folder_of_each_process_for_itself_is_said_first(
+    rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two processes on two machines the second does not see what the first one wrote."""
+    seen: list[bool] = []
+
+    def gathered(found: list[bool], own: bool) -> None:
+        seen.append(own)
+        found[:] = [True, False]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gathered)
+    monkeypatch.setattr(torch.distributed, "barrier", lambda: None)
+    with pytest.raises(
+        UserError, match="out is not the same for all 2 processes: expected --out to be a folder"
+    ):
+        train_starts.demand_folder(tmp_path / "out", Group(rank, 2))
+    assert seen == [rank == 0]
+    assert not list((tmp_path / "out").iterdir())
