@@ -213,7 +213,8 @@ def test_fgfas_embedding() -> None:
 
 @cache
 def head() -> Any:
-    return made(ParsingRCNN, 256, 20, paper("vip").heads)
+    sizes = paper("vip")
+    return made(ParsingRCNN, 256, 20, sizes.heads, sizes.targets)
 
 
 def dense(size: tuple[int, int]) -> int:
