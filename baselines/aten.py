@@ -137,5 +137,4 @@ def _weights(unit: str | None, align: bool) -> tuple[str, Lent]:
     if not unit:
         return "aten-p0", FRAME_AND_FLOW
     name = "aten" if unit == "gru" else f"aten-{unit}"
-    lent = FRAME_AND_FLOW if unit == "mean" else ()
-    return (name, lent) if align else (f"{name}-unaligned", lent or ((name, ""),))
+    return (name, ()) if align else (f"{name}-unaligned", ((name, ""),))

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from vipbench.baselines.costs import cost
-from vipbench.baselines.loading import FRAME_AND_FLOW, network
+from vipbench.baselines.loading import network
 from vipbench.baselines.network import GuidedNet
 from vipbench.baselines.streaming import Offset, first, offsets, parsings, propagated, see, segments
 from vipbench.costs import Cost
@@ -40,7 +40,7 @@ class Dff:
         self.l, self.device = l, device
         self.offsets = offsets(self.name, l, offset)
         build = partial(GuidedNet, border=border, half_flow=half_flow)
-        self.net, self.about = network(build, self.name, dataset, preset, weights, device, FRAME_AND_FLOW)
+        self.net, self.about = network(build, self.name, dataset, preset, weights, device)
 
     @property
     def period(self) -> int:

@@ -295,8 +295,14 @@ def test_picture(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("*p.png*")] == ["p.png"]
 
 
-def test_networks_without_weights_run_with_random_ones(cli: Cli) -> None:
+def test_networks_without_weights_run_with_random_ones(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+    from vipbench.baselines import weights
+
+    shipped = weights.shipped
+    monkeypatch.setattr(
+        weights, "shipped", lambda method, *of: shipped(method, *of) if method == "frame" else None
+    )
     words = ("--methods", "frame,fgfa-window2", "--frames", 4, "--rounds", 1, *FRAMES, "--format", "json")
     result = cli("bench", *words, "--preset", "tiny", "--device", "cpu")
     assert result.exit_code == 0, result.output

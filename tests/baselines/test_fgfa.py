@@ -113,8 +113,8 @@ def test_the_scale_field_plays_no_part(start: Path, tmp_path: Path) -> None:
 
 
 def test_untrained_fgfa_and_windows_of_nothing_are_refused(start: Path) -> None:
-    with pytest.raises(UserError, match=r"no weights come with method fgfa, preset tiny, .*PATH"):
-        Fgfa(made("davis"))
+    with pytest.raises(UserError, match=r"no weights come with method fgfa, preset paper-davis, .*PATH"):
+        Fgfa(made("davis"), preset="paper-davis")
     with pytest.raises(UserError, match="window=0, expected 1 or more"):
         Fgfa(made("davis"), window=0, weights=start)
     with pytest.raises(UserError, match=r'of {"task": "davis"}, expected {"task": "vip"}'):

@@ -11,7 +11,6 @@ from made_video import made  # noqa: E402
 
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
-from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.loading import RANDOM  # noqa: E402
 from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
@@ -39,8 +38,8 @@ def test_so_do_weights_of_which_one_part_missed_it(tmp_path: Path, monkeypatch: 
     weights.save(FrameNet(sizes), paths["frame"], {"plateau": "yes"})
     weights.save(AtenNet(sizes), paths["aten"], {"plateau": "no"})
     monkeypatch.setattr(weights, "shipped", lambda name, *_: paths.get(name))
-    about = Dff(made("davis")).about
-    assert "not trained for dff" in about
+    about = Aten(made("davis"), p=0).about
+    assert "not trained for aten-p0" in about
     assert about.endswith(", undertrained")
 
 

@@ -130,13 +130,17 @@ def test_grey_photos_are_as_photos_of_equal_channels(name: str, tmp_path: Path) 
         ("aten", {"unit": "rnn"}, "option unit=rnn: expected gru or lstm or mean"),
         ("aten", {"align": "maybe"}, "option align=maybe: expected true or false"),
         ("aten", {"border": "wrap"}, "option border=wrap: expected aten or zeros or clamp"),
-        ("aten", {"unit": "lstm"}, "no weights come with method aten-lstm, preset tiny, task vip yet"),
-        ("aten", {"unit": "lstm", "align": "false"}, "no weights come with method aten-lstm-unaligned"),
+        (
+            "aten",
+            {"unit": "lstm", "preset": "paper-vip"},
+            "no weights come with method aten-lstm, preset paper-vip",
+        ),
+        ("aten", {"align": "false", "preset": "paper-vip"}, "no weights come with method aten-unaligned"),
         ("dff", {"l": "0"}, "method dff: l=0, expected 1 or more frames a segment"),
         ("dff", {"offset": "10"}, "method dff: offset=10, expected 0 ... 9"),
         ("dff", {"preset": "paper-vip"}, "no weights come with method dff, preset paper-vip"),
         ("fgfa", {"reading": "both"}, "option reading=both: expected neighbours or all or side"),
-        ("fgfa", {}, "no weights come with method fgfa"),
+        ("fgfa", {"preset": "paper-vip"}, "no weights come with method fgfa"),
     ],
 )
 def test_refused_options(name: str, options: dict[str, str], words: str) -> None:
@@ -148,14 +152,8 @@ def test_refused_options(name: str, options: dict[str, str], words: str) -> None
     ("name", "options", "words"),
     [
         ("aten", {"p": "1"}, "preset tiny, the weights that come with vipbench"),
-        (
-            "aten",
-            {"align": "false"},
-            "of aten that come with vipbench, not trained for aten-unaligned",
-        ),
-        ("aten", {"unit": "mean"}, "of frame and aten that come with vipbench, not trained for aten-mean"),
-        ("aten", {"unit": "mean", "align": "false"}, "not trained for aten-mean-unaligned"),
-        ("dff", {}, "weights of frame and aten that come with vipbench, not trained for dff"),
+        ("aten", {"p": "0"}, "of frame and aten that come with vipbench, not trained for aten-p0"),
+        ("aten", {"unit": "mean", "align": "false"}, "of aten-mean that come with vipbench, not trained for"),
     ],
 )
 def test_weights_of_another_method_are_said_to_be_so(name: str, options: dict[str, str], words: str) -> None:

@@ -21,7 +21,7 @@ def fused(features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | N
     blocks = (_parts(height * width, tile["PIXELS"]), _parts(c, tile["CHANNELS"]), n)
     if out.numel():
         inputs = _inputs(features, flow, scale, keys)
-        with torch.cuda.device(features.device):
+        with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
             forward[blocks](out, *inputs, c, height, width, **_options(kind, border, scale, keys), **tile)
     return out
 
@@ -49,7 +49,7 @@ def gradients(
         sizes = (c, height, width)
         options = _options(kind, border, scale, keys)
         blocks = (_parts(height * width, tile["PIXELS"]), n)
-        with torch.cuda.device(features.device):
+        with torch.cuda.device_of(features):  # type: ignore[no-untyped-call]
             backward[blocks](of_features, of_flow, of_scale, maps[1], *inputs, *sizes, **options, **tile)
     return of_features.to(features.dtype), of_flow.contiguous(memory_format=kind), of_scale
 
