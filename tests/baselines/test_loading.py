@@ -40,7 +40,7 @@ def test_so_do_weights_of_which_one_part_missed_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(weights, "shipped", lambda name, *_: paths.get(name))
     about = Aten(made("davis"), p=0).about
     assert "not trained for aten-p0" in about
-    assert about.endswith(", undertrained")
+    assert "undertrained" in about
 
 
 @pytest.mark.parametrize(
