@@ -263,3 +263,30 @@ def test_weights_of_a_folder_are_of_the_default_preset(davis_root: Path, tmp_pat
     for options, name in (({}, "tiny"), ({"preset": "paper-davis"}, "paper-davis")):
         equipped = reproduce.equipped(MethodSpec("dff", options), place)
         assert Path(equipped.options["weights"]).name == f"{name}-dff-davis.safetensors"
+
+
+def test_what_has_no_weights_is_trained_first_and_once(davis_root: Path, tmp_path: Path) -> None:
+    """The folder is asked for by each row; what is there is left alone by the training itself."""
+    pytest.importorskip("torch")
+    made: list[tuple[str, str]] = []
+
+    def train(method: str, preset: str, folder: Path, progress: reproduce.Progress) -> None:
+        made.append((method, preset))
+        progress("train frame", 1, 2)
+        (folder / f"{preset}-{method}-davis.safetensors").touch()
+
+    seen: list[tuple[str, int, int]] = []
+    data = DatasetSpec.of("davis", davis_root)
+    place = reproduce.Place(data, "val", tmp_path, weights=tmp_path, train=train)
+    for options in ({"l": "5"}, {"l": "4", "unit": "lstm"}):
+        found = reproduce.equipped(MethodSpec("aten", options), place, lambda *of: seen.append(of))
+        assert Path(found.options["weights"]).is_file()
+    assert made == [("aten", "tiny"), ("aten-lstm", "tiny")]
+    assert seen == [("train frame", 1, 2)] * 2
+
+
+def test_weights_or_training_not_both(cli: Cli, tmp_path: Path) -> None:
+    words = ("--paper-table", 2, "--dataset", "synth", "--data", tmp_path / "data", "--split", "test")
+    result = cli("reproduce", *words, "--weights", tmp_path, "--train", tmp_path / "new", "--out", "out")
+    assert result.exit_code == 1
+    assert "give one" in result.output

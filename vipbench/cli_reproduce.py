@@ -10,12 +10,14 @@ import click
 
 from vipbench import cli_options as given
 from vipbench import console
+from vipbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vipbench.papers import PaperTable
-    from vipbench.reproduce import Outcome, Place
+    from vipbench.reproduce import Outcome, Place, Progress, Train
+    from vipbench.specs import DatasetSpec
 
 WORDS = {"ran": "measured", "kept": "was there", "cannot": "cannot be run", "failed": "failed"}
 
@@ -38,6 +40,13 @@ WORDS = {"ran": "measured", "kept": "was there", "cannot": "cannot be run", "fai
     help="Folder that `vipbench train` wrote. Default: the weights that come with vipbench.",
 )
 @click.option(
+    "--train",
+    "training",
+    type=given.path,
+    help="In place of --weights: a folder into which each row's method is trained first, on the data set's "
+    "train split, unless it is there. Days at full size; run it again and it goes on.",
+)
+@click.option(
     "-o",
     "options",
     metavar="KEY=VALUE",
@@ -55,6 +64,7 @@ def reproduce(
     split: str | None,
     out: Path,
     weights: Path | None,
+    training: Path | None,
     options: dict[str, str],
     again: bool,
     jobs: int,
@@ -67,15 +77,33 @@ def reproduce(
     from vipbench import papers
     from vipbench import reproduce as reproducing
 
+    if weights and training:
+        raise UserError("--weights and --train: give one, the folder that has weights or is to have them")
     table = papers.table(paper_table)
     reproducing.demand_known(table, options)
     with console.progress("data make") as tick:
         data, split = reproducing.data_of(table, name, root, split, out, tick)
-    place = reproducing.Place(data, split, out, jobs, given.cache_folder(), options, weights, again)
+    train = _trainer(data, options.get("device", "cpu")) if training else None
+    folder = training or weights
+    place = reproducing.Place(data, split, out, jobs, given.cache_folder(), options, folder, again, train)
     outcomes = list(_rows(table, place))
     _print(table, place, outcomes, fmt)
     if any(outcome.state == "failed" for outcome in outcomes):
         sys.exit(1)
+
+
+def _trainer(data: DatasetSpec, device: str) -> Train:
+    """What trains a row's method on the data set."""
+
+    def train(method: str, preset: str, folder: Path, progress: Progress) -> None:
+        from vipbench.baselines.train import train as fit
+
+        def told(stage: str, step: int, steps: int, losses: dict[str, float]) -> None:
+            progress(f"train {stage}", step, steps)
+
+        fit(method, preset, data.open(), folder, device=device, progress=told, note=console.note)
+
+    return train
 
 
 def _rows(table: PaperTable, place: Place) -> Iterator[Outcome]:

@@ -31,6 +31,8 @@ from vipbench.specs import DatasetSpec, MethodSpec, split_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is, and of how much."""
+Train = Callable[[str, str, Path, Progress], object]
+"""Trains a method of a preset into a folder, unless it is there, as `vipbench train` does."""
 EMBEDDED = ("synth", "synth-davis")
 State = Literal["ran", "kept", "cannot", "failed"]
 
@@ -54,8 +56,8 @@ class Place:
     """On what to measure, and where to.
 
     options: of all methods that know them. weights: a folder of trained weights, else those that come with
-    the methods. cache: as `scorer.score`. again: delete predictions that other code, weights or options made
-    and make them anew; else such a row fails.
+    the methods. train: makes what that folder lacks. cache: as `scorer.score`. again: delete predictions that
+    other code, weights or options made and make them anew; else such a row fails.
     """
 
     data: DatasetSpec
@@ -66,6 +68,7 @@ class Place:
     options: Mapping[str, str] = field(default_factory=dict)
     weights: Path | None = None
     again: bool = False
+    train: Train | None = None
 
     @property
     def records(self) -> Path:
@@ -150,7 +153,7 @@ def measure(row: Row, place: Place, progress: Progress) -> Outcome:
     if bare.name not in registry.names("methods"):
         return _foreign(row, bare, place)
     try:
-        method = equipped(bare, place)
+        method = equipped(bare, place, lambda what, *of: progress(f"{bare.label} {what}", *of))
         settings = _settings(method, place)
     except UserError as error:
         return Outcome(row.name, bare.label, "cannot", str(error))
@@ -173,13 +176,20 @@ def _foreign(row: Row, method: MethodSpec, place: Place) -> Outcome:
     return Outcome(row.name, method.label, "cannot", f"{why} --out {place.record(method.label)}")
 
 
-def equipped(method: MethodSpec, place: Place) -> MethodSpec:
-    """The method with the options of all, and its weights. Raises UserError where the folder lacks them."""
+def _silent(what: str, done: int, of: int) -> None:
+    """Progress that nobody sees."""
+
+
+def equipped(method: MethodSpec, place: Place, progress: Progress = _silent) -> MethodSpec:
+    """The method with the options of all, and its weights, trained if need be and if `place` trains.
+
+    Raises UserError where the folder lacks them.
+    """
     known = _options(method.name)
     options = {key: text for key, text in place.options.items() if key in known}
     if place.weights and "weights" in known:
         preset = {**options, **method.options}.get("preset") or _default(method.name, "preset")
-        options["weights"] = str(_weights(method, place, place.weights, preset))
+        options["weights"] = str(_weights(method, place, place.weights, preset, progress))
     return replace(method, options=options | method.options)
 
 
@@ -189,13 +199,15 @@ def _default(method: str, option: str) -> str:
     return str(parameter.default) if parameter and parameter.default is not parameter.empty else ""
 
 
-def _weights(method: MethodSpec, place: Place, folder: Path, preset: str) -> Path:
+def _weights(method: MethodSpec, place: Place, folder: Path, preset: str, progress: Progress) -> Path:
     """The weights of a variant, of what it is trained as, else of its method, as `train` names them."""
     task = "davis" if place.data.open().layers == ("object",) else "vip"
     names = [
         f"{preset or '*'}-{name}-{task}.safetensors"
         for name in (method.label, _trained_as(method), method.name)
     ]
+    if place.train:
+        place.train(_trained_as(method), preset, folder, progress)
     found = [path for name in names for path in sorted(folder.glob(name))]
     if not found:
         raise UserError(f"{folder}: has no {' or '.join(dict.fromkeys(names))}. `vipbench train` makes it")
