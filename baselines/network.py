@@ -55,7 +55,7 @@ class FrameNet(nn.Module):
             probabilities = placement.restore(self.head(features)[0].softmax(0))
             ids = probabilities.argmax(0).cpu().numpy().astype(np.uint16)
             return Parsing(object=SegmentMap.of(ids))
-        found, probabilities = self.head.detect(features, placement.window)
+        (found,), (probabilities,) = self.head.detect(features, [placement.window])
         human = paint_persons(
             placement.boxes(found.boxes),
             found.scores.cpu().numpy(),

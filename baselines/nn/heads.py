@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vipbench.baselines.nn import boxes as bx
+from vipbench.baselines.nn.boxes import Window
 from vipbench.baselines.nn.mask import MaskHead
-from vipbench.baselines.nn.precision import exact
+from vipbench.baselines.nn.nms import ROUNDS, nms, nms_batch
+from vipbench.baselines.nn.precision import exact, full
 from vipbench.baselines.nn.roi import roi_align
 from vipbench.baselines.nn.targets import RoiTargets, Truth, anchor_targets, roi_targets
 from vipbench.baselines.presets import HeadSizes, Targets
-
-Window = tuple[float, float, float, float]
 
 
 def upsample(logits: Tensor, stride: int = 4) -> Tensor:
@@ -31,14 +31,14 @@ def upsample(logits: Tensor, stride: int = 4) -> Tensor:
 
 
 class AtrousClassifier(nn.Module):
-    """Parallel atrous 3x3 convolutions to class logits, summed; upsampled to the canvas."""
+    """Parallel atrous 3x3 convolutions to class logits, summed; upsampled to the canvas. Not in bfloat16."""
 
     def __init__(self, channels: int, classes: int, rates: Sequence[int]) -> None:
         super().__init__()
         self.atrous = nn.ModuleList(nn.Conv2d(channels, classes, 3, padding=r, dilation=r) for r in rates)
 
     def forward(self, features: Tensor) -> Tensor:
-        return upsample(torch.stack([conv(features) for conv in self.atrous]).sum(0))
+        return upsample(torch.stack([exact(conv(features)) for conv in self.atrous]).sum(0))
 
 
 def _trunk(channels: int) -> nn.Sequential:
@@ -59,8 +59,8 @@ class RPN(nn.Module):
         x = F.relu(self.conv(features))
         n = len(x)
         return (
-            self.score(x).permute(0, 2, 3, 1).reshape(n, -1, 2),
-            self.delta(x).permute(0, 2, 3, 1).reshape(n, -1, 4),
+            full(self.score, x).permute(0, 2, 3, 1).reshape(n, -1, 2),
+            full(self.delta, x).permute(0, 2, 3, 1).reshape(n, -1, 4),
         )
 
 
@@ -74,7 +74,7 @@ class BoxHead(nn.Module):
 
     def forward(self, rois: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.fc2(F.relu(self.fc1(rois)))).flatten(1)
-        return self.score(x), self.delta(x)[:, 4:]
+        return full(self.score, x), full(self.delta, x)[:, 4:]
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,22 @@ class ParsingRCNN(nn.Module):
     def anchors(self, features: Tensor) -> Tensor:
         """All anchors of a feature map [N, C, H, W]."""
         height, width = features.shape[2:]
-        return bx.anchors(height, width, self.sizes.scales, self.sizes.ratios).to(features.device)
+        return bx.anchors(height, width, self.sizes.scales, self.sizes.ratios, device=features.device)
+
+    def candidates(
+        self, logits: Tensor, deltas: Tensor, anchors: Tensor, canvas: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """RPN output -> its `top_k` (`train_top_k`) boxes [N, K, 4] on the canvas and their scores [N, K]."""
+        most = self.sizes.train_top_k if self.training else self.sizes.top_k
+        scores, top = logits.softmax(-1)[..., 1].topk(min(most, len(anchors)))
+        moves = _picked(deltas, top)
+        return bx.clip(bx.decode(moves, anchors[top], self.sizes.box_std), (0, 0, *canvas)), scores
 
     def proposals(self, logits: Tensor, deltas: Tensor, anchors: Tensor, canvas: tuple[int, int]) -> Tensor:
         """RPN output of one image -> at most `proposals` (`train_proposals`) boxes on the canvas."""
-        s = self.sizes
-        top_k, count = (s.train_top_k, s.train_proposals) if self.training else (s.top_k, s.proposals)
-        scores = logits.softmax(-1)[:, 1]
-        top = scores.topk(min(top_k, len(scores))).indices
-        boxes = bx.clip(bx.decode(deltas[top], anchors[top], s.box_std), (0, 0, *canvas))
-        return boxes[bx.nms(boxes, scores[top], s.rpn_nms, count)]
+        boxes, scores = (each[0] for each in self.candidates(logits[None], deltas[None], anchors, canvas))
+        count = self.sizes.train_proposals if self.training else self.sizes.proposals
+        return boxes[nms(boxes, scores, self.sizes.rpn_nms, count)]
 
     def losses(
         self, features: Tensor, truths: Sequence[Truth], draws: Sequence[torch.Generator]
@@ -160,27 +166,58 @@ class ParsingRCNN(nn.Module):
             ]
         )
 
-    def detect(self, features: Tensor, window: Window) -> tuple[Detections, Tensor]:
-        """One image [1, C, H, W] -> its persons, and class probabilities [classes, canvas]."""
-        logits, deltas = self.rpn(self.rpn_trunk(features))
-        canvas = (features.shape[2] * 4, features.shape[3] * 4)
-        proposals = self.proposals(logits[0], deltas[0], self.anchors(features), canvas)
-        trunk = self.roi_trunk(features)[0]
-        scores, moves = self.box(roi_align(trunk, proposals, 7, 0.25))
-        person = scores.softmax(-1)[:, 1]
-        keep = (person >= self.sizes.score).nonzero().flatten()
-        found = bx.clip(bx.decode(moves[keep], proposals[keep], self.sizes.box_std), window)
-        keep_nms = bx.nms(found, person[keep], self.sizes.nms, self.sizes.detections)
-        found, person = found[keep_nms], person[keep][keep_nms]
-        masks = self.person_masks(trunk, found)
-        return Detections(found, person, masks), self.parsing(features)[0].softmax(0)
+    def detect(self, features: Tensor, windows: Sequence[Window]) -> tuple[list[Detections], Tensor]:
+        """Images [N, C, H, W] -> the persons of each, and class probabilities [N, classes, canvas].
 
-    def person_masks(self, trunk: Tensor, boxes: Tensor) -> Tensor:
-        """One image's trunk [C, H, W] and boxes [D, 4] -> probabilities [D, 28, 28]."""
-        rois = roi_align(trunk, boxes, 14, 0.25)
+        windows: where each image's photo lies on the canvas; persons are clipped to it. One wait for the
+        device, and one a batch whose suppressions are in long chains.
+        """
+        trunk, canvas = self.roi_trunk(features), (features.shape[2] * 4, features.shape[3] * 4)
+        candidates = self.candidates(*self.rpn(self.rpn_trunk(features)), self.anchors(features), canvas)
+        people, settled = self._people(*candidates, trunk, windows, ROUNDS)
+        if not settled:
+            people, _ = self._people(*candidates, trunk, windows, None)
+        masks = self.person_masks(trunk, [boxes for boxes, _ in people])
+        found = [Detections(*person, mask) for person, mask in zip(people, masks, strict=True)]
+        return found, self.parsing(features).softmax(1)
+
+    def _people(
+        self, boxes: Tensor, scores: Tensor, trunk: Tensor, windows: Sequence[Window], rounds: int | None
+    ) -> tuple[list[tuple[Tensor, Tensor]], bool]:
+        """Candidates -> boxes and scores of each image's persons; whether NMS has settled (`nms_batch`)."""
+        s = self.sizes
+        first = nms_batch(
+            boxes, scores, torch.ones_like(scores, dtype=torch.bool), s.rpn_nms, s.proposals, rounds
+        )
+        proposals = _picked(boxes, first.index)
+        rois = torch.cat([roi_align(m, b, 7, 0.25) for m, b in zip(trunk, proposals, strict=True)])
+        logits, moves = (each.unflatten(0, first.index.shape) for each in self.box(rois))
+        person = logits.softmax(-1)[..., 1]
+        found = bx.clip(bx.decode(moves, proposals, s.box_std), windows)
+        seen = first.there & (person >= s.score)
+        kept = nms_batch(found, person, seen, s.nms, s.detections, rounds)
+        found, person = _picked(found, kept.index), person.gather(1, kept.index)
+        settled = first.settled & kept.settled
+        *counts, done = torch.cat([kept.there.sum(1), settled[None]]).tolist()  # the wait
+        return [(f[:n], p[:n]) for f, p, n in zip(found, person, counts, strict=True)], bool(done)
+
+    def person_masks(self, trunk: Tensor, boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Trunk [N, C, H, W] and each image's boxes [D, 4] -> their probabilities [D, 28, 28]."""
+        rois = [roi_align(m, b, 14, 0.25) for m, b in zip(trunk, boxes, strict=True)]
+        if not self.slots:
+            masks = exact(self.mask(torch.cat(rois))[:, 1]).sigmoid()
+            return list(masks.split([len(b) for b in boxes]))
+        return [self._slot_masks(each) for each in rois]
+
+    def _slot_masks(self, rois: Tensor) -> Tensor:
         empty = rois.new_zeros(max(self.slots - len(rois), 0), *rois.shape[1:])
-        masks: Tensor = self.mask(torch.cat([rois, empty]))[: len(boxes), 1].sigmoid()
+        masks: Tensor = exact(self.mask(torch.cat([rois, empty]))[: len(rois), 1]).sigmoid()
         return masks
+
+
+def _picked(boxes: Tensor, index: Tensor) -> Tensor:
+    """Boxes [N, K, 4] at the indices [N, S] -> [N, S, 4]."""
+    return boxes.gather(1, index[..., None].expand(-1, -1, 4))
 
 
 def _smooth_l1(found: Tensor, wanted: Tensor) -> Tensor:

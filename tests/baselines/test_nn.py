@@ -175,10 +175,13 @@ def test_released_mask_statistics_are_over_all_slots() -> None:
     trunk = torch.rand(4, 24, 40, generator=rng())
     boxes = torch.tensor([[4.0, 4, 60, 40], [20, 60, 90, 100]])
     with torch.inference_mode():
-        found = head.person_masks(trunk, boxes)
+        (found,) = head.person_masks(trunk[None], [boxes])
         nothing = torch.tensor([[500.0, 500, 510, 510]]).expand(sizes.detections - 2, 4)
-        expected = head.person_masks(trunk, torch.cat([boxes, nothing]))[:2]
-        assert head.person_masks(trunk, boxes[:0]).shape == (0, 28, 28)
+        expected = head.person_masks(trunk[None], [torch.cat([boxes, nothing])])[0][:2]
+        # An image's statistics are its own, and without persons there are none.
+        none, same = head.person_masks(trunk.expand(2, -1, -1, -1), [boxes[:0], boxes])
+        assert none.shape == (0, 28, 28)
+        assert torch.equal(same, found)
     torch.testing.assert_close(found, expected)
 
 

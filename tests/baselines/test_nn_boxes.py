@@ -1,4 +1,4 @@
-"""Anchors, box coding, suppression, RoIAlign and targets against plain Python in float64."""
+"""Anchors, box coding, RoIAlign and targets against plain Python in float64."""
 
 import math
 from dataclasses import replace
@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.nn import boxes as bx  # noqa: E402
+from vipbench.baselines.nn.nms import nms  # noqa: E402
 from vipbench.baselines.nn.roi import roi_align  # noqa: E402
 from vipbench.baselines.nn.targets import Truth, anchor_targets, roi_targets  # noqa: E402
 
@@ -49,14 +50,6 @@ def test_roi_align_equals_a_loop_inside_and_beyond_the_map() -> None:
     assert roi_align(features, boxes[:0], 7, 0.25).shape == (0, 3, 7, 7)
 
 
-def overlap(a: Any, b: Any) -> float:
-    """IoU of two boxes, in Python."""
-    height = min(a[2], b[2]) - max(a[0], b[0])
-    width = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(height, 0) * max(width, 0)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
 def random_boxes(count: int, seed: int = 0) -> Any:
     corners = torch.rand(count, 2, generator=rng(seed), dtype=torch.float64) * 60
     sides = 10 + torch.rand(count, 2, generator=rng(seed + 1), dtype=torch.float64) * 30
@@ -93,19 +86,6 @@ def test_box_coding_written_out_and_inverted() -> None:
     torch.testing.assert_close(bx.decode(deltas, references, STD), boxes, atol=1e-11, rtol=0)
 
 
-@pytest.mark.parametrize(("threshold", "limit"), [(0.3, 100), (0.7, 300), (0.3, 4)])
-def test_nms_keeps_exactly_what_a_loop_keeps(threshold: float, limit: int) -> None:
-    boxes = random_boxes(300)
-    scores = torch.rand(300, generator=rng(2), dtype=torch.float64).round(decimals=2)  # with ties
-    ranked = sorted(range(300), key=lambda i: (-scores[i].item(), i))
-    kept: list[int] = []
-    for i in ranked:
-        if all(overlap(boxes[i].tolist(), boxes[k].tolist()) <= threshold for k in kept):
-            kept.append(i)
-    assert bx.nms(boxes, scores, threshold, limit).tolist() == kept[:limit]
-    assert bx.nms(boxes[:0], scores[:0], threshold, limit).tolist() == []
-
-
 def torchvision_ops() -> Any:
     """torchvision's operators, if they are built for this torch: importing them may fail in any way."""
     try:
@@ -121,12 +101,21 @@ def test_nms_and_roi_align_equal_torchvisions() -> None:
     ops = torchvision_ops()
     boxes, scores = random_boxes(200).float(), torch.rand(200, generator=rng(2))
     turned = boxes[:, [1, 0, 3, 2]]  # x first there
-    assert bx.nms(boxes, scores, 0.5, 200).tolist() == ops.nms(turned, scores, 0.5).tolist()
+    assert nms(boxes, scores, 0.5, 200).tolist() == ops.nms(turned, scores, 0.5).tolist()
     features = torch.randn(1, 3, 30, 30, generator=rng())
     expected = ops.roi_align(features, [turned[:20]], 7, 0.25, 2, aligned=True)
     inside = (boxes[:20] >= 2).all(1)  # beyond the map its samples are clamped
     found = roi_align(features[0], boxes[:20], 7, 0.25)
     torch.testing.assert_close(found[inside], expected[inside], atol=1e-4, rtol=0)
+
+
+def test_boxes_are_cut_to_their_own_image_s_window() -> None:
+    boxes = torch.tensor([[-3.0, 5, 20, 90], [30, -1, 70, 50]]).expand(2, 2, 4)
+    windows = [(0.0, 0.0, 64.0, 64.0), (8.0, 2.0, 40.0, 60.0)]
+    found = bx.clip(boxes, windows)
+    assert found[0].tolist() == [[0, 5, 20, 64], [30, 0, 64, 50]]
+    assert found[1].tolist() == [[8, 5, 20, 60], [30, 2, 40, 50]]
+    assert torch.equal(bx.clip(boxes[0], windows[1]), found[1])
 
 
 def test_anchor_targets_force_the_best_anchor_of_each_person() -> None:
