@@ -173,7 +173,8 @@ class ParsingRCNN(nn.Module):
         device, and one a batch whose suppressions are in long chains.
         """
         trunk, canvas = self.roi_trunk(features), (features.shape[2] * 4, features.shape[3] * 4)
-        candidates = self.candidates(*self.rpn(self.rpn_trunk(features)), self.anchors(features), canvas)
+        logits, deltas = self.rpn(self.rpn_trunk(features))
+        candidates = self.candidates(logits, deltas, self.anchors(features), canvas)
         people, settled = self._people(*candidates, trunk, windows, ROUNDS)
         if not settled:
             people, _ = self._people(*candidates, trunk, windows, None)
@@ -189,14 +190,14 @@ class ParsingRCNN(nn.Module):
         first = nms_batch(
             boxes, scores, torch.ones_like(scores, dtype=torch.bool), s.rpn_nms, s.proposals, rounds
         )
-        proposals = _picked(boxes, first.index)
+        proposals = _picked(boxes, first.indices)
         rois = torch.cat([roi_align(m, b, 7, 0.25) for m, b in zip(trunk, proposals, strict=True)])
-        logits, moves = (each.unflatten(0, first.index.shape) for each in self.box(rois))
+        logits, moves = (each.unflatten(0, first.indices.shape) for each in self.box(rois))
         person = logits.softmax(-1)[..., 1]
         found = bx.clip(bx.decode(moves, proposals, s.box_std), windows)
         seen = first.there & (person >= s.score)
         kept = nms_batch(found, person, seen, s.nms, s.detections, rounds)
-        found, person = _picked(found, kept.index), person.gather(1, kept.index)
+        found, person = _picked(found, kept.indices), person.gather(1, kept.indices)
         settled = first.settled & kept.settled
         *counts, done = torch.cat([kept.there.sum(1), settled[None]]).tolist()  # the wait
         return [(f[:n], p[:n]) for f, p, n in zip(found, person, counts, strict=True)], bool(done)
@@ -206,7 +207,7 @@ class ParsingRCNN(nn.Module):
         rois = [roi_align(m, b, 14, 0.25) for m, b in zip(trunk, boxes, strict=True)]
         if not self.slots:
             masks = exact(self.mask(torch.cat(rois))[:, 1]).sigmoid()
-            return list(masks.split([len(b) for b in boxes]))
+            return list(torch.split(masks, [len(b) for b in boxes]))
         return [self._slot_masks(each) for each in rois]
 
     def _slot_masks(self, rois: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ ROUNDS = 24  # clustered boxes, 1,000 or 6,000, settle in 9 to 11
 
 
 class Kept(NamedTuple):
-    """index: int64 [N, S], kept boxes by falling score, as far as there: bool [N, S], True before False.
+    """indices: int64 [N, S], kept boxes by falling score, as far as there: bool [N, S], True before False.
 
     S is the number of the fullest image on the CPU, elsewhere min(limit, boxes), for nobody knows how many
     there are. settled: bool [], False if the rounds did not suffice.
     """
 
-    index: Tensor
+    indices: Tensor
     there: Tensor
     settled: Tensor
 
@@ -36,7 +36,7 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     kept = nms_batch(boxes[None], scores[None], there, threshold, limit, ROUNDS)
     if not kept.settled:
         kept = nms_batch(boxes[None], scores[None], there, threshold, limit)
-    return kept.index[kept.there]
+    return kept.indices[kept.there]
 
 
 def nms_batch(

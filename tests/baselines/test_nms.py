@@ -78,7 +78,7 @@ def test_a_batch_is_its_images_one_by_one_without_those_not_there(way: str) -> N
     kept = nms_batch(boxes, scores, there, 0.3, 20)
     assert bool(kept.settled)
     for image, b, s, t in zip(range(3), boxes, scores, there, strict=True):
-        assert kept.index[image, kept.there[image]].tolist() == greedy(b, s, 0.3, 20, t)
+        assert kept.indices[image, kept.there[image]].tolist() == greedy(b, s, 0.3, 20, t)
     assert torch.equal(kept.there.sort(1, descending=True).values, kept.there)
 
 
@@ -98,7 +98,7 @@ def test_rounds_that_do_not_suffice_are_told_of_and_twice_the_limit_always_does(
         expected = list(range(0, 200, 2))[:limit]
         whole = nms_batch(boxes[None], scores[None], there, 0.2, limit)
         assert bool(whole.settled)
-        assert whole.index[whole.there].tolist() == expected
+        assert whole.indices[whole.there].tolist() == expected
         assert nms(boxes, scores, 0.2, limit).tolist() == expected
 
 
@@ -106,5 +106,5 @@ def test_a_device_is_not_waited_for() -> None:
     """On the meta device, where no value can be asked for."""
     boxes, there = torch.empty(3, 50, 4, device="meta"), torch.empty(3, 50, dtype=torch.bool, device="meta")
     kept = nms_batch(boxes, boxes[..., 0], there, 0.5, 20, rounds=8)
-    assert kept.index.shape == kept.there.shape == (3, 20)
+    assert kept.indices.shape == kept.there.shape == (3, 20)
     assert kept.settled.shape == ()
