@@ -26,33 +26,28 @@ CVPR 2016, section 4; davis2017-evaluation davis2017/metrics.py `f_measure`, `_s
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.errors import UserError
+from vipbench.metrics.masks import Pairs, drawn
 from vipbench.metrics.measure import Pair
-from vipbench.metrics.series import FOREGROUND, Mask, Series, owned
+from vipbench.metrics.series import Mask, Series, owned
 from vipbench.native import native
 from vipbench.types import SegmentMap
 
 Points = NDArray[np.int32]
 """Positions y * width + x of pixels, ascending."""
 
-Pairs = tuple[tuple[int, int], ...]
-"""Of objects: one of the ground truth, one of the prediction."""
-
 TOLERANCE = 0.008
 """Of the image's diagonal."""
 
 FAR = 255
 """A radius, in pixels, beyond which bit maps are no faster than the k-d tree."""
-
-ROOM = 1 << 30
-"""How many pixels the bit maps of all masks may have together."""
 
 
 @dataclass(frozen=True)
@@ -107,43 +102,12 @@ def radius(size: tuple[int, int], tolerance: float = TOLERANCE) -> int:
 def contours(gt: SegmentMap, pred: SegmentMap, pairs: Pairs, r: int) -> list[Contours]:
     """What F at radius r is made of, for pairs of an object of the ground truth and one of the prediction.
 
-    An object is an id, which need not have pixels, or FOREGROUND. The maps are of the same size.
+    The maps are of the same size.
     """
-    sides = tuple(tuple(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-    few = r <= FAR and sum(map(len, sides)) * gt.ids.size <= ROOM
-    if not native or not few or not gt.ids.size or not pairs:
+    masks = drawn(gt, pred, pairs) if r <= FAR else None
+    if not native or not masks:
         return _contours(gt, pred, pairs, r)
-    numbered = _numbered(pairs)
-    counted = native.contours(*_masks(gt, sides[0]), *_masks(pred, sides[1]), numbered, *gt.size, r)
-    return list(map(Contours._make, np.frombuffer(counted, np.int32).reshape(-1, 4).tolist()))
-
-
-def _masks(found: SegmentMap, objects: tuple[int, ...]) -> tuple[object, object, object, int]:
-    """A map as the kernel takes it: runs, the mask of each id, how many masks."""
-    runs = found.runs
-    return runs.starts, runs.values, _groups(objects, int(runs.ids[-1])), len(objects)
-
-
-@lru_cache(1024)
-def _groups(objects: tuple[int, ...], highest: int) -> bytes:
-    """The mask 1.. of each id up to the highest, 0 for none, as uint16."""
-    groups = np.zeros(highest + 1, np.uint16)
-    for mask, obj in enumerate(objects, 1):
-        if obj == FOREGROUND:
-            groups[1:] = mask
-        elif 0 < obj <= highest:
-            groups[obj] = mask
-    return groups.tobytes()
-
-
-@lru_cache(1024)
-def _numbered(pairs: Pairs) -> bytes:
-    """The pairs in numbers of masks, as uint16."""
-    sides = (
-        {obj: mask for mask, obj in enumerate(dict.fromkeys(side), 1)} for side in zip(*pairs, strict=True)
-    )
-    gt, pred = sides
-    return np.array([(gt[one], pred[other]) for one, other in pairs], np.uint16).tobytes()
+    return list(map(Contours._make, struct.iter_unpack("4i", native.contours(*masks, r))))
 
 
 def _contours(gt: SegmentMap, pred: SegmentMap, pairs: Pairs, r: int) -> list[Contours]:

@@ -12,15 +12,19 @@ davis2017-evaluation davis2017/metrics.py `db_eval_iou`.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
+from vipbench.metrics.masks import drawn
 from vipbench.metrics.measure import Pair
 from vipbench.metrics.overlap import Counts
 from vipbench.metrics.series import FOREGROUND, Series
+from vipbench.native import native
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,16 @@ class J(Series):
         return pair.once(("J", objects), lambda: self._values(pair, objects))
 
     def _values(self, pair: Pair, objects: tuple[int, ...]) -> list[float]:
-        both, gt, pred = areas(pair, objects, objects)
-        shared = both.diagonal()
-        return [jaccard(*counts) for counts in zip(shared.tolist(), gt.tolist(), pred.tolist(), strict=True)]
+        return [jaccard(*counts) for counts in overlaps(pair, objects)]
+
+
+def overlaps(pair: Pair, objects: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
+    """Of each object: pixels that are its own in both maps, in the ground truth, in the prediction."""
+    masks = drawn(*pair.maps("object"), tuple(zip(objects, objects, strict=True)))
+    if native and masks:
+        return struct.iter_unpack("3i", native.overlaps(*masks))
+    both, gt, pred = areas(pair, objects, objects)
+    return zip(both.diagonal().tolist(), gt.tolist(), pred.tolist(), strict=True)
 
 
 def areas(pair: Pair, objects: tuple[int, ...], found: tuple[int, ...]) -> tuple[Counts, Counts, Counts]:

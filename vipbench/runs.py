@@ -7,7 +7,7 @@ and content hashes then cost what the runs cost.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,13 +25,14 @@ class Runs:
     """The runs of equal ids of a map, in reading order; a run ends with its line.
 
     size: (height, width). starts: int32 [n], the position y * width + x of each run's first pixel. values:
-    uint16 [n], its id. ids: uint16, the distinct ids, ascending.
+    uint16 [n], its id. ids: uint16, the distinct ids, ascending. masks: kept by metrics/masks.py.
     """
 
     size: tuple[int, int]
     starts: NDArray[np.int32]
     values: NDArray[np.uint16]
     ids: NDArray[np.uint16]
+    masks: dict[tuple[int, ...], object] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, ids: NDArray[np.uint8] | NDArray[np.uint16]) -> Runs:
@@ -70,8 +71,10 @@ class Runs:
     @property
     def digest(self) -> bytes:
         """sha256 of the map's content, whatever its type was or its file is encoded as."""
-        head = f"{self.size[0]} {self.size[1]} {len(self.starts)}\n".encode()
-        return hashlib.sha256(head + self.starts.tobytes() + self.values.tobytes()).digest()
+        digest = hashlib.sha256(f"{self.size[0]} {self.size[1]} {len(self.starts)}\n".encode())
+        digest.update(self.starts)
+        digest.update(self.values)
+        return digest.digest()
 
 
 def _runs(

@@ -1,6 +1,6 @@
 """What is compiled and may be absent: `native`, the kernels, or None; `zlib`, zlib-ng or Python's own.
 
-Each kernel has its definition in NumPy beside the call of it (runs.py, png.py,
+Each kernel has its definition in NumPy beside the call of it (runs.py, png.py, metrics/region.py,
 metrics/boundary.py), which is what runs without a compiler and gives the same values. VIPBENCH_NATIVE=0
 turns the kernels off.
 """
@@ -32,26 +32,22 @@ class Kernels(Protocol):
     ) -> bytes:
         """Pixel counts int64 [gt ids, pred ids] of two maps' runs; see metrics/overlap.py."""
 
-    def contours(
-        self,
-        gt_starts: object,
-        gt_values: object,
-        gt_groups: object,
-        gt_count: int,
-        pred_starts: object,
-        pred_values: object,
-        pred_groups: object,
-        pred_count: int,
-        pairs: object,
-        height: int,
-        width: int,
-        radius: int,
-    ) -> bytes:
-        """int32 [P, 4]: for each pair of masks what `contours` in metrics/boundary.py gives.
+    def masks(
+        self, starts: object, values: object, groups: object, count: int, height: int, width: int
+    ) -> object:
+        """The masks 1..count of a map's runs as bits, for `overlaps` and `contours`.
 
-        groups: uint16 [highest id + 1], the mask 1..count that each id belongs to, 0 for none. pairs: uint16
-        [P, 2], a mask of the ground truth and one of the prediction.
+        groups: uint16 [highest id + 1], the mask that each id belongs to, 0 for none.
         """
+
+    def overlaps(self, gt: object, pred: object, pairs: object) -> bytes:
+        """int32 [P, 3]: what `overlaps` in metrics/region.py gives of each pair of masks.
+
+        pairs: uint16 [P, 2], a mask of the ground truth and one of the prediction.
+        """
+
+    def contours(self, gt: object, pred: object, pairs: object, radius: int) -> bytes:
+        """int32 [P, 4]: what `contours` in metrics/boundary.py gives of each pair of masks."""
 
     def warp(
         self,

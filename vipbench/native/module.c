@@ -7,6 +7,8 @@
 static PyMethodDef methods[] = {{"unfilter", unfilter, METH_VARARGS, NULL},
                                 {"runs", runs, METH_VARARGS, NULL},
                                 {"joint", joint, METH_VARARGS, NULL},
+                                {"masks", masks, METH_VARARGS, NULL},
+                                {"overlaps", overlaps, METH_VARARGS, NULL},
                                 {"contours", contours, METH_VARARGS, NULL},
                                 {"warp", warp, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};

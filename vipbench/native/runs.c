@@ -3,26 +3,42 @@
 #include "kernels.h"
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
+#endif
 
-/* Which of 64 bytes differ from those one item earlier, a bit each. */
-static inline uint64_t differing(const uint8_t *at, int itemsize)
+/* Which of 64 bytes differ from those one item earlier, a bit each: of so many blocks. */
+static void differing(const uint8_t *at, int itemsize, Py_ssize_t blocks, uint64_t *found)
 {
-    uint64_t same = 0;
-    for (int i = 0; i < 64; i += 16) {
-        __m128i here = _mm_loadu_si128((const void *)(at + i));
-        __m128i before = _mm_loadu_si128((const void *)(at + i - itemsize));
-        same |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(here, before)) << i;
-    }
-    return ~same;
-}
+    for (; blocks > 0; blocks--, at += 64, found++) {
+        uint64_t same = 0;
+#if defined(__SSE2__)
+        for (int i = 0; i < 64; i += 16) {
+            __m128i here = _mm_loadu_si128((const void *)(at + i));
+            __m128i before = _mm_loadu_si128((const void *)(at + i - itemsize));
+            same |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(here, before)) << i;
+        }
 #else
-static inline uint64_t differing(const uint8_t *at, int itemsize)
+        for (int i = 0; i < 64; i++)
+            same |= (uint64_t)(at[i] == at[i - itemsize]) << i;
+#endif
+        *found = ~same;
+    }
+}
+
+#if defined(CLONES)
+/* The same on newer processors. */
+__attribute__((target("avx2"))) static void differing_wide(const uint8_t *at, int itemsize, Py_ssize_t blocks,
+                                                           uint64_t *found)
 {
-    uint64_t found = 0;
-    for (int i = 0; i < 64; i++)
-        found |= (uint64_t)(at[i] != at[i - itemsize]) << i;
-    return found;
+    for (; blocks > 0; blocks--, at += 64, found++) {
+        uint64_t same = 0;
+        for (int i = 0; i < 64; i += 32) {
+            __m256i here = _mm256_loadu_si256((const void *)(at + i));
+            __m256i before = _mm256_loadu_si256((const void *)(at + i - itemsize));
+            same |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(here, before)) << i;
+        }
+        *found = ~same;
+    }
 }
 #endif
 
@@ -42,7 +58,7 @@ typedef struct {
     int32_t *start;
     uint16_t *value;
     Py_ssize_t n, room;
-    uint8_t seen[IDS];
+    uint8_t seen[]; /* of each id that there may be */
 } Runs;
 
 static int reserve(Runs *runs, Py_ssize_t more)
@@ -61,11 +77,45 @@ static int reserve(Runs *runs, Py_ssize_t more)
     return 1;
 }
 
-static inline void add(Runs *runs, Py_ssize_t start, unsigned value)
+/* As many blocks are compared at once. */
+#define BLOCKS 64
+
+/* Where items start that differ from the one before: of the blocks from byte `at` on. Returns how many there are. */
+static int compare(const uint8_t *ids, int itemsize, Py_ssize_t at, Py_ssize_t bytes, uint64_t *starts)
 {
-    runs->start[runs->n] = (int32_t)start;
-    runs->value[runs->n++] = value;
-    runs->seen[value] = 1;
+    uint8_t rest[2 + 64] = {0};
+    int left = bytes - at < 64 * BLOCKS ? (int)(bytes - at) : 64 * BLOCKS, blocks = left / 64;
+#if defined(CLONES)
+    (__builtin_cpu_supports("avx2") ? differing_wide : differing)(ids + at, itemsize, blocks, starts);
+#else
+    differing(ids + at, itemsize, blocks, starts);
+#endif
+    left %= 64;
+    if (left) { /* the map's last bytes */
+        memcpy(rest, ids + bytes - left - itemsize, itemsize + left);
+        differing(rest + itemsize, itemsize, 1, &starts[blocks]);
+        starts[blocks++] &= (1ull << left) - 1;
+    }
+    for (int i = 0; itemsize == 2 && i < blocks; i++) /* either byte */
+        starts[i] = (starts[i] | starts[i] >> 1) & 0x5555555555555555u;
+    return blocks;
+}
+
+/* The items that start in the blocks, of which the first is at a byte. Most blocks have none or one: two are noted
+   without asking, since what is asked is guessed wrong too often. */
+FAST static void note(Runs *runs, const uint64_t *block, int blocks, Py_ssize_t byte, int itemsize)
+{
+    int32_t *start = runs->start + runs->n;
+    for (int i = 0; i < blocks; i++, byte += 64) {
+        uint64_t starts = block[i];
+        for (int k = 0; k < 2; k++, starts &= starts - 1) {
+            *start = (int32_t)((byte + lowest(starts | 1ull << 63)) >> (itemsize - 1));
+            start += starts > 0;
+        }
+        for (; starts; starts &= starts - 1)
+            *start++ = (int32_t)((byte + lowest(starts)) >> (itemsize - 1));
+    }
+    runs->n = start - runs->start;
 }
 
 static inline unsigned value_of(const uint8_t *at, int itemsize)
@@ -78,35 +128,24 @@ static inline unsigned value_of(const uint8_t *at, int itemsize)
 }
 
 /* A run starts where an item differs from the one before, and with each line. */
-static inline int find(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width)
+static int find(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width)
 {
     Py_ssize_t bytes = height * width * itemsize, line = width * itemsize;
     if (!reserve(runs, 1))
         return 0;
-    add(runs, 0, value_of(ids, itemsize));
-    for (Py_ssize_t at = itemsize; at < bytes; at += 64) {
-        uint8_t rest[2 + 64] = {0};
-        const uint8_t *here = ids + at;
-        Py_ssize_t left = bytes - at;
-        if (left < 64) {
-            memcpy(rest, here - itemsize, itemsize + left);
-            here = rest + itemsize;
-        }
-        uint64_t starts = differing(here, itemsize);
-        if (itemsize == 2) /* either byte */
-            starts = (starts | starts >> 1) & 0x5555555555555555u;
-        for (; line < at + 64; line += width * itemsize)
-            starts |= 1ull << (line - at);
-        if (left < 64)
-            starts &= (1ull << left) - 1;
-        if (!starts)
-            continue;
-        if (!reserve(runs, 64))
+    runs->start[runs->n++] = 0;
+    for (Py_ssize_t at = itemsize; at < bytes; at += 64 * BLOCKS) {
+        uint64_t starts[BLOCKS];
+        int blocks = compare(ids, itemsize, at, bytes, starts);
+        for (; line < bytes && line < at + 64 * BLOCKS; line += width * itemsize)
+            starts[(line - at) / 64] |= 1ull << ((line - at) % 64);
+        if (!reserve(runs, 64 * BLOCKS + 2))
             return 0;
-        for (; starts; starts &= starts - 1) {
-            int next = lowest(starts);
-            add(runs, (at + next) / itemsize, value_of(here + next, itemsize));
-        }
+        note(runs, starts, blocks, at, itemsize);
+    }
+    for (Py_ssize_t i = 0; i < runs->n; i++) {
+        runs->value[i] = value_of(ids + (Py_ssize_t)runs->start[i] * itemsize, itemsize);
+        runs->seen[runs->value[i]] = 1;
     }
     return 1;
 }
@@ -118,17 +157,18 @@ PyObject *runs(PyObject *self, PyObject *args)
     int itemsize;
     if (!PyArg_ParseTuple(args, "y*inn", &ids, &itemsize, &height, &width))
         return NULL;
-    Runs *found = calloc(1, sizeof *found);
+    Py_ssize_t possible = itemsize == 1 ? 256 : IDS;
+    Runs *found = calloc(1, sizeof *found + possible);
     PyObject *result = NULL;
     int ok = found && (itemsize == 1 || itemsize == 2) && height > 0 && width > 0 &&
              ids.len / itemsize / width == height && ids.len % (itemsize * width) == 0 && height <= INT32_MAX / width;
     Py_BEGIN_ALLOW_THREADS
-    ok = ok && (itemsize == 1 ? find(found, ids.buf, 1, height, width) : find(found, ids.buf, 2, height, width));
+    ok = ok && find(found, ids.buf, itemsize, height, width);
     Py_END_ALLOW_THREADS
-    uint16_t *present = ok ? malloc(IDS * sizeof *present) : NULL;
+    uint16_t *present = ok ? malloc(possible * sizeof *present) : NULL;
     if (present) {
         Py_ssize_t distinct = 0;
-        for (int i = 0; i < (itemsize == 1 ? 256 : IDS); i++)
+        for (int i = 0; i < possible; i++)
             if (found->seen[i])
                 present[distinct++] = i;
         result = Py_BuildValue("(y#y#y#)", found->start, 4 * found->n, found->value, 2 * found->n, present, 2 * distinct);
