@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipbench.baselines.presets import HeadSizes
-from vipbench.types import Box, Parsing, Segment, SegmentMap
+from vipbench.types import Parsing, Segment, SegmentMap
 
 
-def paste(mask: NDArray[np.float32], box: Box, size: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
-    """A 28x28 probability map stretched over its box and cut at the threshold, bool [H, W]."""
-    y1, x1, y2, x2 = box
-    full = np.zeros(size, bool)
-    stretched = Image.fromarray(mask).resize((x2 - x1, y2 - y1), Image.Resampling.BILINEAR)
-    full[y1:y2, x1:x2] = np.asarray(stretched) >= threshold
-    return full
+def paste(mask: NDArray[np.float32], size: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
+    """A 28x28 probability map stretched to a box of size (h, w) and cut at the threshold, bool [h, w]."""
+    stretched = Image.fromarray(mask).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(stretched) >= threshold
 
 
 def paint_persons(
@@ -41,11 +38,12 @@ def paint_persons(
         y1, x1, y2, x2 = (int(c) for c in corners)
         if y2 <= y1 or x2 <= x1:
             continue
-        person = paste(mask, (y1, x1, y2, x2), size, sizes.mask_threshold)
-        free = person & (ids == 0)
-        if person.sum() == 0 or free.sum() / person.sum() <= sizes.visible:
+        person = paste(mask, (y2 - y1, x2 - x1), sizes.mask_threshold)
+        within = ids[y1:y2, x1:x2]
+        free = person & (within == 0)
+        if not person.any() or np.count_nonzero(free) / np.count_nonzero(person) <= sizes.visible:
             continue
-        ids[free] = len(segments) + 1
+        within[free] = len(segments) + 1
         segments.append(Segment(len(segments) + 1, score=float(score), box=(y1, x1, y2, x2)))
     return SegmentMap(ids, tuple(segments))
 
@@ -57,15 +55,29 @@ def parts_of(category: NDArray[np.uint16], confidence: NDArray[np.float32], huma
     """
     ids = np.zeros(category.shape, np.uint16)
     segments: list[Segment] = []
-    inside = human.ids > 0
-    for k in np.unique(category[inside & (category > 0)]):
-        for person in human.segments:
-            part = (category == k) & (human.ids == person.id)
-            if part.any():
-                ids[part] = len(segments) + 1
-                score = float(confidence[part].mean()) * person.score
-                segments.append(Segment(len(segments) + 1, int(k), person.id, score))
+    both = [(k, i) for i, person in enumerate(human.segments) for k in _classes(category, human, person)]
+    for k, i in sorted(both):
+        person, at = human.segments[i], _place(human.segments[i])
+        part = (category[at] == k) & (human.ids[at] == person.id)
+        ids[at][part] = len(segments) + 1
+        score = float(confidence[at][part].mean()) * person.score
+        segments.append(Segment(len(segments) + 1, k, person.id, score))
     return SegmentMap(ids, tuple(segments))
+
+
+def _place(person: Segment) -> tuple[slice, slice]:
+    """Where all the pixels of a person are."""
+    if person.box is None:
+        return slice(None), slice(None)
+    y1, x1, y2, x2 = person.box
+    return slice(y1, y2), slice(x1, x2)
+
+
+def _classes(category: NDArray[np.uint16], human: SegmentMap, person: Segment) -> list[int]:
+    """The classes of a person's pixels, without background."""
+    at = _place(person)
+    pixels = np.bincount(category[at][human.ids[at] == person.id])
+    return [int(k) for k in pixels.nonzero()[0] if k]
 
 
 def vip_parsing(probabilities: NDArray[np.float32], human: SegmentMap) -> Parsing:
