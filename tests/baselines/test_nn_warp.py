@@ -151,6 +151,26 @@ def test_gradients(border: str, scaled: bool, back: Backend) -> None:
         back.close(found, wanted)
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_deterministic_gradients_have_the_same_bits_again(last: bool, back: Backend) -> None:
+    """Many positions lead to the same few cells."""
+    features, scale, weights = (torch.randn(2, 3, 6, 7, generator=rng(seed)).double() for seed in range(3))
+    flow = torch.randn(2, 2, 6, 7, generator=rng(3)).double() - torch.arange(7) * 0.9
+    if last:
+        features = features.contiguous(memory_format=torch.channels_last)
+    inputs = [each.requires_grad_() for each in (features, flow, scale)]
+    expected = torch.autograd.grad(warp(*inputs, backend="reference"), inputs, weights)
+    torch.use_deterministic_algorithms(True)
+    try:
+        outs = [back(*inputs) for _ in range(2)]
+        found, again = (torch.autograd.grad(out, inputs, weights.to(out.dtype)) for out in outs)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for one, other, wanted in zip(found, again, expected, strict=True):
+        assert torch.equal(one, other)
+        back.close(one, wanted)
+
+
 @pytest.mark.parametrize("channels", [1, 3, 20])
 @pytest.mark.parametrize("last", [False, True])
 def test_any_layout_and_number_of_channels(channels: int, last: bool, back: Backend) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vipbench.baselines.nn.warp import taps
 from vipbench.baselines.nn.warp.op import operator
 from vipbench.baselines.nn.warp.taps import BORDERS
-from vipbench.errors import UserError
 
 
 def fused(features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str) -> Tensor:
@@ -29,14 +29,16 @@ def fused(features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | N
 def gradients(
     grad: Tensor, features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of features, flow and scale (empty without one); that of features summed in no fixed order."""
+    """Of features, flow and scale (empty without one); that of features summed in no fixed order.
+
+    With deterministic algorithms by the definition, whose index_add then sorts by destination.
+    """
+    if torch.are_deterministic_algorithms_enabled():
+        *maps, of_scale = taps.gradients(grad, features, flow, scale, keys, border)
+        first, second = (_dense(each, layout(features)) for each in maps)
+        return first, second, of_scale if scale is None else _dense(of_scale, layout(features))
     from vipbench.baselines.nn.warp.kernels import backward
 
-    if torch.are_deterministic_algorithms_enabled():
-        raise UserError(
-            "the gradient of the warp's back end triton adds in no fixed order, and deterministic algorithms "
-            "are asked for; use backend='reference'"
-        )
     kind, (n, _, height, width), c = layout(features), flow.shape, features.shape[1]
     maps = [_dense(each, kind) for each in (features, grad)]
     scale = None if scale is None else _dense(scale, kind)
