@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -89,6 +90,7 @@ class Contours(NamedTuple):
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+@lru_cache(1024)
 def radius(size: tuple[int, int], tolerance: float = TOLERANCE) -> int:
     """How far, in pixels, a boundary pixel of an image of (height, width) may lie from its match.
 

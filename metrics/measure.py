@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -131,6 +131,14 @@ class Rows:
             joined[video] = joined.get(video, ()) + rows
         return type(self)(joined)
 
+    def joined(self, others: Iterable[Self]) -> Self:
+        """The rows of all, as after one merge after the other."""
+        rows = {video: list(own) for video, own in self.videos.items()}
+        for other in others:
+            for video, own in other.videos.items():
+                rows.setdefault(video, []).extend(own)
+        return type(self)({video: tuple(own) for video, own in rows.items()})
+
     def of(self, video: str) -> list[Row]:
         """The rows of a video, sorted."""
         return sorted(self.videos.get(video, ()))
@@ -146,7 +154,9 @@ class Rows:
 
 
 def merged(measure: Measure, states: Sequence[Any]) -> Any:
-    """All the states as one, two by two, so that no row is copied often."""
+    """All the states as one, two by two, so that nothing is copied often."""
+    if states and type(states[0]) is Rows:
+        return states[0].joined(states[1:])
     while len(states) > 1:
         pairs = zip(states[::2], states[1::2], strict=False)
         states = [one.merge(other) for one, other in pairs] + list(states[len(states) // 2 * 2 :])

@@ -33,7 +33,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import ClassVar, Literal
 
@@ -114,9 +114,9 @@ class Series(Measure):
         """(object, position, frame, value) of each object."""
         objects = (FOREGROUND,) if self.objects == "foreground" else self.numbered(pair)
         if self.objects == "first-frame":
-            _demand_known(pair)
+            pair.once("known", partial(_demand_known, pair))
         values = self.values(pair, objects) if objects else []
-        return tuple((obj, pair.position, pair.frame, v) for obj, v in zip(objects, values, strict=True))
+        return tuple([(obj, pair.position, pair.frame, v) for obj, v in zip(objects, values, strict=True)])
 
     def numbered(self, pair: Pair) -> tuple[int, ...]:
         """The ids of the objects that are scored: those in the first frame."""

@@ -72,8 +72,8 @@ class Runs:
     def digest(self) -> bytes:
         """sha256 of the map's content, whatever its type was or its file is encoded as."""
         digest = hashlib.sha256(f"{self.size[0]} {self.size[1]} {len(self.starts)}\n".encode())
-        digest.update(self.starts)
-        digest.update(self.values)
+        digest.update(self.starts.data)
+        digest.update(self.values.data)
         return digest.digest()
 
 

@@ -81,9 +81,9 @@ class Content:
 def _layer(name: str, layer: Any) -> bytes:
     rows = layer.segments if isinstance(layer, SegmentMap) else layer.rows
     pixels = layer.runs.digest if isinstance(layer, SegmentMap) else b""
-    return f"{name} {layer.size} {_text(rows)}".encode() + pixels
+    return _head(name, layer.size, rows) + pixels
 
 
 @lru_cache(256)
-def _text(rows: tuple[Any, ...]) -> str:
-    return str(rows)
+def _head(name: str, size: tuple[int, int], rows: tuple[Any, ...]) -> bytes:
+    return f"{name} {size} {rows}".encode()

@@ -80,6 +80,7 @@ class VideoWork(FolderWork):
         for frame, pair in self._pairs(video, problems):
             content.add(pair)
             seen.keep(seen.observe(pair), frame.tags)
+            del pair  # so that the next frame takes its memory, which is still in the processor's caches
         if any(not problem.warning for problem in problems):
             return Scored(video.id, problems=tuple(problems))
         return Scored(video.id, *content.hashes, seen.states(), seen.groups(), tuple(problems))
@@ -99,7 +100,10 @@ class VideoWork(FolderWork):
             if pred is not None and all(problem.warning for problem in problems):
                 last = position == len(frames) - 1
                 maps = without_void(gt, pred, self.dataset.void)
-                yield frame, Pair(video.id, frame.name, position, last, *maps, objects, missing)
+                pair = Pair(video.id, frame.name, position, last, *maps, objects, missing)
+                del gt, pred, maps
+                yield frame, pair
+                del pair
 
     def _missing(self, gt: Parsing) -> Parsing | None:
         return Parsing.empty(gt.size, self.dataset.layers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,12 @@ class Segment:
 def _plain(i: int) -> Segment:
     """A row that says nothing but the id."""
     return Segment(i)
+
+
+@lru_cache(64)
+def _rows(ids: bytes, void: int | None) -> tuple[Segment, ...]:
+    """Plain rows of the ids, uint16 [n], that are neither background nor void."""
+    return tuple(_plain(i) for i in np.frombuffer(ids, np.uint16).tolist() if i not in (0, void))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +91,10 @@ class SegmentMap:
     @classmethod
     def of(cls, ids: Ids, void: int | None = None) -> SegmentMap:
         """A map with a plain row for every id that has pixels, background and void left out."""
-        bare = cls(ids)
-        return bare.with_rows(map(_plain, (i for i in bare.present if i not in (0, void))))
+        made = cls(ids)
+        runs = Runs.of(ids)
+        vars(made).update(runs=runs, segments=_rows(runs.ids.tobytes(), void))
+        return made
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> SegmentMap:

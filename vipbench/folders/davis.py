@@ -48,12 +48,11 @@ class DavisFolder:
         """An unreadable image, a wrong size, ids at or above `classes`, values that no mask has."""
         path = self._path(frame.video, frame.name)
         try:
-            parsing = self.read(frame.video, frame.name)
+            found = SegmentMap.of(read_ids(path))
         except ProblemError as error:
             return None, [error.problem]
-        found = parsing.layer("object")
         ids = id_problems(path, found, classes) or mask_problems(path, found)
-        return parsing, size_problems(path, found, size) + ids
+        return Parsing(object=found), size_problems(path, found, size) + ids
 
     def _path(self, video: str, frame: str) -> Path:
         return home(self.root, video) / f"{frame}.png"

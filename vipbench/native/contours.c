@@ -78,6 +78,14 @@ FAST static void spread(const uint64_t *in, uint64_t *out, Py_ssize_t words, int
         out[i] = in[i] | in[i] << step | in[i - 1] >> (64 - step) | in[i] >> step | in[i + 1] << (64 - step);
 }
 
+/* The bits of any of four, where there were none, and beside those there were. */
+FAST static void join(uint64_t *restrict into, const uint64_t *a, const uint64_t *b, const uint64_t *c,
+                      const uint64_t *d, Py_ssize_t words)
+{
+    for (Py_ssize_t i = 0; i < words; i++)
+        into[i] = a[i] | b[i] | c[i] | d[i];
+}
+
 FAST static void merge(uint64_t *restrict into, const uint64_t *a, const uint64_t *b, const uint64_t *c,
                        const uint64_t *d, Py_ssize_t words)
 {
@@ -120,7 +128,6 @@ static uint64_t *dilated(const Contour *contour, int32_t radius)
     Disk disk = {contour, radius, 0, contour->room, {spare, spare + all}};
     if (!found)
         return NULL;
-    memset(found, 0, (all - room) * 8);
     for (int i = 0; i < 2; i++) {
         memset(disk.spare[i], 0, room * 8);
         memset(disk.spare[i] + all - room, 0, room * 8);
@@ -129,7 +136,7 @@ static uint64_t *dilated(const Contour *contour, int32_t radius)
         const uint64_t *line = line_of(&disk, away) + radius * words;
         const uint64_t *next = away ? line_of(&disk, away - 1) + radius * words : line;
         Py_ssize_t far = away * words, near = away ? far - words : 0;
-        merge(found, line - far, line + far, next - near, next + near, all - room);
+        (away == radius ? join : merge)(found, line - far, line + far, next - near, next + near, all - room);
     }
     return found;
 }

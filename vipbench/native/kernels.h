@@ -53,9 +53,13 @@ static inline int paired(const Masks *gt, const Masks *pred, const Py_buffer *pa
 
 static inline int32_t ones(uint64_t bits)
 {
+#if defined(__GNUC__)
+    return __builtin_popcountll(bits);
+#else
     bits -= bits >> 1 & 0x5555555555555555u;
     bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
     return (int32_t)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+#endif
 }
 
 /* The highest of some ids. */

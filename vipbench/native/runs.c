@@ -101,19 +101,25 @@ static int compare(const uint8_t *ids, int itemsize, Py_ssize_t at, Py_ssize_t b
     return blocks;
 }
 
-/* The items that start in the blocks, of which the first is at a byte. Most blocks have none or one: two are noted
-   without asking, since what is asked is guessed wrong too often. */
-FAST static void note(Runs *runs, const uint64_t *block, int blocks, Py_ssize_t byte, int itemsize)
+/* The items that start in the blocks, of which the first is at a byte. What is asked of a block is guessed wrong too
+   often: those with a start are found without asking, and two are noted of each, since most have no more. */
+FAST static void note(Runs *runs, const uint64_t *starts, int blocks, Py_ssize_t byte, int itemsize)
 {
     int32_t *start = runs->start + runs->n;
-    for (int i = 0; i < blocks; i++, byte += 64) {
-        uint64_t starts = block[i];
-        for (int k = 0; k < 2; k++, starts &= starts - 1) {
-            *start = (int32_t)((byte + lowest(starts | 1ull << 63)) >> (itemsize - 1));
-            start += starts > 0;
-        }
-        for (; starts; starts &= starts - 1)
-            *start++ = (int32_t)((byte + lowest(starts)) >> (itemsize - 1));
+    int some[BLOCKS], n = 0;
+    for (int i = 0; i < blocks; i++) {
+        some[n] = i;
+        n += starts[i] > 0;
+    }
+    for (int i = 0; i < n; i++) {
+        uint64_t left = starts[some[i]];
+        Py_ssize_t at = byte + 64 * (Py_ssize_t)some[i];
+        *start++ = (int32_t)((at + lowest(left)) >> (itemsize - 1));
+        left &= left - 1;
+        *start = (int32_t)((at + lowest(left | 1ull << 63)) >> (itemsize - 1));
+        start += left > 0;
+        for (left &= left - 1; left; left &= left - 1)
+            *start++ = (int32_t)((at + lowest(left)) >> (itemsize - 1));
     }
     runs->n = start - runs->start;
 }
