@@ -56,7 +56,7 @@ def owned(ids: NDArray[np.uint8] | NDArray[np.uint16], obj: int) -> Mask:
 
 def mean(values: Vector) -> float:
     """The mean, NaN of no values."""
-    return float(np.mean(values)) if len(values) else math.nan
+    return float(np.add.reduce(values) / len(values)) if len(values) else math.nan  # np.mean, but sooner
 
 
 def recall(values: Vector) -> float:
