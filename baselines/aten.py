@@ -7,21 +7,43 @@ the encoded features by one more warp. A segment with fewer than p former keys t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from vipbench.baselines.costs import cost
-from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network, stage
-from vipbench.baselines.network import AtenNet
-from vipbench.baselines.streaming import Offset, Seen, Segment, offsets, parsings, propagated, see, segments
+from vipbench.baselines.engine import GuidedEngine, Precision, Seen
+from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network
+from vipbench.baselines.network_aten import AtenNet
+from vipbench.baselines.nn.convrnn import State
+from vipbench.baselines.nn.warp import warp
+from vipbench.baselines.streaming import (
+    Offset,
+    Segment,
+    annotated,
+    offsets,
+    parsings,
+    planned,
+    propagated,
+    segments,
+)
 from vipbench.costs import Cost
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
+
+SAVINGS = (
+    ("flow_input", "half", "half-flow"),
+    ("flow_input", "quarter", "quarter-flow"),
+    ("carry", True, "carry"),
+    ("stride", 8, "stride8"),
+    ("width", "half", "narrow"),
+)
+"""Options that save time: the value, and what the weights that are trained with it are called."""
+FAST = ["quarter-flow", "carry", "stride8", "narrow"]
 
 
 def encoding_keys(parts: Sequence[Segment], j: int, p: int) -> list[Segment]:
@@ -52,7 +74,9 @@ class Aten:
     l: frames a segment. p: other key frames that encode a key; with p=0 there is no temporal unit. unit:
     what encodes them. align: warp them to the key first. offset: frames of the first segment that the video
     lacks, 0 as Algorithm 1, or `all` to parse the mean features of all l ways to cut it (see `offsets`).
-    border: the warp's. half_flow: FlowNet-S sees images of half the resolution. The rest as `frame`.
+    border: the warp's. flow_input: the resolution of the images that FlowNet-S sees. carry, stride, width:
+    where the temporal unit saves time, see `network_aten`; a carried state makes p former keys all of them.
+    The rest as `frame`.
     """
 
     name = "aten"
@@ -66,25 +90,32 @@ class Aten:
         align: bool = True,
         offset: Offset = 0,
         border: Literal["aten", "zeros", "clamp"] = "aten",
-        half_flow: bool = False,
+        flow_input: Literal["full", "half", "quarter"] = "full",
+        carry: bool = False,
+        stride: Literal[4, 8] = 4,
+        width: Literal["full", "half"] = "full",
         preset: str = "tiny",
         weights: Path | None = None,
         device: str = "cpu",
+        precision: Precision = "float32",
+        tight: bool = False,
     ) -> None:
         if l < 1 or p < 0:
-            raise UserError(f"method aten: l must be at least 1 and p at least 0, got l={l}, p={p}")
-        self.l, self.p, self.device = l, p, device
+            raise UserError(f"method {self.name}: l must be at least 1 and p at least 0, got l={l}, p={p}")
+        self.l, self.p = l, p
         self.offsets = offsets(self.name, l, offset)
         encoder = unit if p else None
-        build = partial(AtenNet, unit=encoder, align=align, border=border, half_flow=half_flow)
-        variant, lent = _weights(encoder, align)
-        asked = {"l": l, "p": p}
+        saved = {"flow_input": flow_input, "carry": carry, "stride": stride, "width": width}
+        build = partial(AtenNet, unit=encoder, align=align, border=border, **saved)  # type: ignore[arg-type]
+        variant, lent = _weights(encoder, align, saved)
+        asked = {"l": l} if carry else {"l": l, "p": p}
         self.net, self.about = network(build, variant, dataset, preset, weights, device, lent, asked)
+        self.engine = GuidedEngine(self.net, device, precision, tight)
 
     @staticmethod
     def trained_as(p: int = 2, unit: str = "gru", align: bool = True, **others: object) -> str:
         """What the training of these options is called: "aten-lstm"."""
-        return _weights(unit if p else None, align)[0]
+        return _weights(unit if p else None, align, others)[0]
 
     @property
     def period(self) -> int:
@@ -92,49 +123,74 @@ class Aten:
         return self.l
 
     def cost(self) -> Cost:
-        """Multiply-adds of l frames: l - 1 flows to follow the key and, to align, p to encode it."""
-        times, steps = len(self.offsets), self.p + 1 if self.p else 0
-        flows = self.l - 1 + (self.p if self.net.align else 0)
+        """Multiply-adds of l frames: l - 1 flows to follow the key and, to align, p to encode it.
+
+        With a carried state one flow to it, and one step.
+        """
+        times, others = len(self.offsets), min(self.p, 1) if self.net.carry else self.p
+        flows = self.l - 1 + (others if self.net.align else 0)
+        steps = (1 if self.net.carry else self.p + 1) if self.p else 0
         per = {"features": 1, "flow": flows, "warp": flows, "temporal": steps}
         calls = {name: times * count for name, count in per.items()} | {"heads": self.l}
-        return cost(self.net, self.l, self.p if times == 1 else None, **calls)
+        paper = times == 1 and not self.net.carry
+        return cost(self.net, self.l, self.p if paper else None, **calls)
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
         """Algorithm 1. At most 2 p + 1 keys are in memory (of each offset), however long the video."""
         streams = [self._stream(segments(video, self.l, offset=offset)) for offset in self.offsets]
-        yield from parsings(streams, self.net, self.device)
+        yield from parsings(streams, self.engine)
 
-    def _stream(self, parts: Sequence[Segment]) -> Iterator[Seen]:
+    def _stream(self, parts: Sequence[Segment]) -> Iterator[list[Seen]]:
         """Every annotated frame with features from its encoded key."""
-        cache: dict[int, Seen] = {}
+        if self.p and self.net.carry:
+            return self._carried(parts)
         position = {part.number: j for j, part in enumerate(parts)}
+        wanted = [
+            (part.annotated, [s.key for s in (part, *encoding_keys(parts, position[part.number], self.p))])
+            for part in annotated(parts)
+        ]
+        return propagated(self.engine, planned(wanted), self._encode, self.net.align)
 
-        def encoded(part: Segment) -> Seen:
-            nonlocal cache
-            used = [part, *encoding_keys(parts, position[part.number], self.p)]
-            wanted = {s.number for s in used}
-            cache = {n: key for n, key in cache.items() if n in wanted or n > part.number - self.p}
-            return self._encode([self._key(s, cache) for s in used])
+    def _encode(self, key: Seen, others: list[Seen], flow: Tensor, scale: Tensor) -> Tensor:
+        """The key's features, encoded with those of the others (Eq. 3 to 5)."""
+        theirs = [other.features for other in others]
+        if self.net.align:
+            with self.engine.stage("warp"):
+                theirs = [
+                    warp(f, flow[i : i + 1], scale[i : i + 1], self.net.border) for i, f in enumerate(theirs)
+                ]
+        with self.engine.stage("temporal"):
+            return self.net.encode_aligned(key.features, theirs[::-1]) if self.net.unit else key.features
 
-        return propagated(parts, encoded, self.net, self.device)
+    def _carried(self, parts: Sequence[Segment]) -> Iterator[list[Seen]]:
+        """The same with a state that is carried from key to key; it starts anew after a gap."""
+        wanted = [
+            (part.annotated, [s.key for s in (part, *_run(parts, j, -1, 1))]) for j, part in enumerate(parts)
+        ]
+        state: State | None = None
 
-    def _key(self, part: Segment, cache: dict[int, Seen]) -> Seen:
-        if part.number not in cache:
-            cache[part.number] = see(part.key, self.net, self.device)
-        return cache[part.number]
+        def advance(key: Seen, others: list[Seen], flow: Tensor, scale: Tensor) -> Tensor:
+            nonlocal state
+            with self.engine.stage("temporal"):
+                if not others or state is None:
+                    state = None
+                elif self.net.align:
+                    state = self.net.carried(state, flow)
+                features, state = self.net.advance(key.features, state)
+            return features
 
-    def _encode(self, keys: Sequence[Seen]) -> Seen:
-        """This key, first of the keys, with the encoded features (Eq. 3 to 5)."""
-        this, *others = keys
-        with stage("temporal", self.device):
-            features = self.net.encode(this.image, this.features, [(k.image, k.features) for k in others])
-        return replace(this, features=features)
+        return propagated(self.engine, planned(wanted), advance, self.net.align)
 
 
-def _weights(unit: str | None, align: bool) -> tuple[str, Lent]:
-    """What the weights of a variant are called, and whose fill it while it has none of its own."""
+def _weights(unit: str | None, align: bool, saved: Mapping[str, object]) -> tuple[str, Lent]:
+    """What the weights of a variant are called, and whose fill it while it has none of its own.
+
+    saved: the options that save time.
+    """
     if not unit:
         return "aten-p0", FRAME_AND_FLOW
+    parts = [part for key, value, part in SAVINGS if saved.get(key) == value]
     name = "aten" if unit == "gru" else f"aten-{unit}"
-    return (name, ()) if align else (f"{name}-unaligned", ((name, ""),))
+    own = "-".join([name, *([] if align else ["unaligned"]), *(["fast"] if parts == FAST else parts)])
+    return own, () if own == name or "narrow" in parts else ((name, ""),)

@@ -14,6 +14,8 @@ from torch import Tensor
 from vipbench.baselines.presets import Input
 from vipbench.types import Ids
 
+TIGHT = 64  # FlowNet-S halves six times
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -28,15 +30,21 @@ class Placement:
     mean: tuple[float, ...]
 
     @classmethod
-    def of(cls, size: tuple[int, int], spec: Input) -> Placement:
-        """Scale up until the shorter side is min_side, but never beyond the canvas; centre it."""
+    def of(cls, size: tuple[int, int], spec: Input, tight: bool = False) -> Placement:
+        """Scale up until the shorter side is min_side, but never beyond the canvas; centre it.
+
+        tight: of the canvas, no more than a multiple of TIGHT pixels a side that the photo fits into.
+        """
         height, width = size
         scale = max(1.0, spec.min_side / min(size))
         scale = min(scale, spec.height / height, spec.width / width)
         h = max(1, min(round(height * scale), spec.height))
         w = max(1, min(round(width * scale), spec.width))
-        top, left = (spec.height - h) // 2, (spec.width - w) // 2
-        return cls(size, (top, left, top + h, left + w), (spec.height, spec.width), spec.mean)
+        canvas = (spec.height, spec.width)
+        if tight:
+            canvas = (min(-(-h // TIGHT) * TIGHT, spec.height), min(-(-w // TIGHT) * TIGHT, spec.width))
+        top, left = (canvas[0] - h) // 2, (canvas[1] - w) // 2
+        return cls(size, (top, left, top + h, left + w), canvas, spec.mean)
 
     def image(self, rgb: NDArray[np.uint8]) -> Tensor:
         """uint8 RGB [H, W, 3] -> float32 [3, canvas], mean subtracted."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
+from vipbench.baselines.network import FgfaNet, FrameNet, GuidedNet
+from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.counts import multiplies
 from vipbench.baselines.nn.heads import ParsingRCNN
 from vipbench.costs import Cost
@@ -34,8 +35,8 @@ def modules(net: FrameNet) -> dict[str, int]:
     image, grid = _empty(3, size), _grid(net)
     found = {"features": _count(net.features, image), "heads": _heads(net.head, grid)}
     if isinstance(net, GuidedNet):
-        small = _empty(3, tuple(-(-n // 2) for n in size)) if net.half_flow else image
-        found |= {"flow": _count(net.flow, small, small), "warp": TAPS * grid.numel()}
+        small = _empty(3, tuple(-(-n // net.divisor) for n in size))
+        found |= {"flow": _count(net.flow, small, small, net.scaled), "warp": TAPS * grid.numel()}
         found["temporal"] = _step(net, grid)
     if isinstance(net, FgfaNet):
         found["embedding"] = _count(net.embedding, grid)
@@ -50,8 +51,13 @@ def _grid(net: FrameNet) -> Tensor:
 
 
 def _step(net: GuidedNet, grid: Tensor) -> int:
-    unit = net.unit if isinstance(net, AtenNet) else None
-    return _count(net.get_submodule(unit), [grid]) if unit else 0
+    """A step of the temporal unit, with the way to its maps and back."""
+    if not isinstance(net, AtenNet) or not net.unit:
+        return 0
+    small = _empty(grid.shape[1], [n // net.pool for n in grid.shape[2:]])
+    inside = _empty(net.inner, small.shape[2:])
+    projections = _count(net.reduce, small) + _count(net.expand, inside)
+    return projections + _count(net.get_submodule(net.unit), [inside])
 
 
 def _heads(head: nn.Module, grid: Tensor) -> int:
@@ -70,5 +76,5 @@ def _empty(channels: int, size: Sequence[int]) -> Tensor:
 def _count(module: nn.Module, *inputs: Any) -> int:
     """multiplies of a module whose weights may lie anywhere: only their shapes are looked at."""
     named = chain(module.named_parameters(), module.named_buffers())
-    shapes = {name: tensor.detach().to("meta") for name, tensor in named}
+    shapes = {name: tensor.detach().to("meta", torch.float32) for name, tensor in named}
     return multiplies(functional_call, module, shapes, inputs)

@@ -14,9 +14,20 @@ from typing import Literal
 import torch
 
 from vipbench.baselines.costs import cost
+from vipbench.baselines.engine import GuidedEngine, Precision
 from vipbench.baselines.loading import network
 from vipbench.baselines.network import GuidedNet
-from vipbench.baselines.streaming import Offset, first, offsets, parsings, propagated, see, segments
+from vipbench.baselines.streaming import (
+    Offset,
+    Seen,
+    annotated,
+    first,
+    offsets,
+    parsings,
+    planned,
+    propagated,
+    segments,
+)
 from vipbench.costs import Cost
 from vipbench.types import Dataset, Frame, Parsing, Video
 
@@ -32,15 +43,18 @@ class Dff:
         l: int = 10,
         offset: Offset = 0,
         border: Literal["aten", "zeros", "clamp"] = "zeros",
-        half_flow: bool = True,
+        flow_input: Literal["full", "half", "quarter"] = "half",
         preset: str = "tiny",
         weights: Path | None = None,
         device: str = "cpu",
+        precision: Precision = "float32",
+        tight: bool = False,
     ) -> None:
-        self.l, self.device = l, device
+        self.l = l
         self.offsets = offsets(self.name, l, offset)
-        build = partial(GuidedNet, border=border, half_flow=half_flow)
+        build = partial(GuidedNet, border=border, flow_input=flow_input)
         self.net, self.about = network(build, self.name, dataset, preset, weights, device)
+        self.engine = GuidedEngine(self.net, device, precision, tight)
 
     @property
     def period(self) -> int:
@@ -57,9 +71,11 @@ class Dff:
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
         """One key frame is in memory (of each offset), however long the video."""
-        cuts = [segments(video, self.l, first, offset) for offset in self.offsets]
-        streams = [
-            propagated(parts, lambda part: see(part.key, self.net, self.device), self.net, self.device)
-            for parts in cuts
-        ]
-        yield from parsings(streams, self.net, self.device)
+        streams = [self._stream(video, offset) for offset in self.offsets]
+        yield from parsings(streams, self.engine)
+
+    def _stream(self, video: Video, offset: int) -> Iterator[list[Seen]]:
+        """Every annotated frame with features from its key."""
+        parts = annotated(segments(video, self.l, first, offset))
+        steps = planned([(part.annotated, [part.key]) for part in parts])
+        return propagated(self.engine, steps, lambda key, others, flow, scale: key.features)

@@ -7,18 +7,19 @@ embedding is taken before the warp and warped along, as the released code does a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from vipbench.baselines.costs import cost
-from vipbench.baselines.loading import network, stage
+from vipbench.baselines.engine import GuidedEngine, Photo, Precision, Seen
+from vipbench.baselines.loading import network
 from vipbench.baselines.network import FgfaNet
-from vipbench.baselines.streaming import Seen, parsings, see
+from vipbench.baselines.streaming import Photos, Step, parsings, planned, played
 from vipbench.costs import Cost
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
@@ -64,15 +65,18 @@ class Fgfa:
         reading: Reading = "neighbours",
         cache: bool = True,
         border: Literal["aten", "zeros", "clamp"] = "zeros",
-        half_flow: bool = True,
+        flow_input: Literal["full", "half", "quarter"] = "half",
         preset: str = "tiny",
         weights: Path | None = None,
         device: str = "cpu",
+        precision: Precision = "float32",
+        tight: bool = False,
     ) -> None:
         self.before, self.after = reach(window, reading)
-        self.cache, self.device = cache, device
-        build = partial(FgfaNet, border=border, half_flow=half_flow)
+        self.cache = cache
+        build = partial(FgfaNet, border=border, flow_input=flow_input)
         self.net, self.about = network(build, self.name, dataset, preset, weights, device)
+        self.engine = GuidedEngine(self.net, device, precision, tight)
 
     @property
     def margin(self) -> int:
@@ -89,25 +93,26 @@ class Fgfa:
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
         """At most before + after + 1 frames are in memory, however long the video."""
-        yield from parsings([self._stream(video)], self.net, self.device)
+        yield from parsings([self._stream(video)], self.engine)
 
-    def _stream(self, video: Video) -> Iterator[Seen]:
+    def _stream(self, video: Video) -> Iterator[list[Seen]]:
         """Every annotated frame with aggregated features."""
-        kept: dict[int, Seen] = {}
-        for position, frame in enumerate(video.frames):
-            if not frame.annotated:
-                continue
-            used = [frame, *nearby(video, position, self.before, self.after)]
-            known = {f.index: kept[f.index] for f in used if self.cache and f.index in kept}
-            kept = {f.index: known.get(f.index) or self._described(f) for f in used}
-            this, *others = kept.values()
-            with stage("temporal", self.device):
-                pairs = ((o.image, o.features) for o in others)
-                features = self.net.aggregate(this.image, this.features, pairs)
-            yield replace(this, features=features)
+        wanted = [
+            ((frame,), (frame, *nearby(video, position, self.before, self.after)))
+            for position, frame in enumerate(video.frames)
+            if frame.annotated
+        ]
+        steps = planned(wanted) if self.cache else (Step(f, used, used, frozenset()) for f, used in wanted)
+        return played(self.engine, steps, self._described, self._aggregated)
 
-    def _described(self, frame: Frame) -> Seen:
-        """A frame with its features and their embedding on one map."""
-        seen = see(frame, self.net, self.device)
-        with stage("temporal", self.device):
-            return replace(seen, features=self.net.described(seen.features))
+    def _described(self, photos: Sequence[Photo]) -> list[Seen]:
+        """Photos with their features and the embeddings of these on one map."""
+        found = self.engine.features(photos)
+        with self.engine.stage("temporal"):
+            return [Seen(seen.photo, self.net.described(seen.features)) for seen in found]
+
+    def _aggregated(self, step: Step, here: Seen, others: list[Seen], photos: Photos) -> list[Seen]:
+        flow, _ = self.engine.fields([(here.photo, other.photo) for other in others])
+        with self.engine.stage("temporal"):
+            moved = (self.net.moved(o.features, f[None]) for o, f in zip(others, flow, strict=True))
+            return [Seen(here.photo, self.net.mean(chain([here.features], moved), here.features))]

@@ -8,27 +8,36 @@ from pathlib import Path
 import torch
 
 from vipbench.baselines.costs import cost
-from vipbench.baselines.loading import load_image, network, stage
+from vipbench.baselines.engine import Engine, Precision
+from vipbench.baselines.loading import network
 from vipbench.baselines.network import FrameNet
+from vipbench.baselines.streaming import parsings, planned, played
 from vipbench.costs import Cost
 from vipbench.types import Dataset, Frame, Parsing, Video
 
 
 class FrameMethod:
-    """Method `frame`. preset: tiny, paper-vip, paper-davis, or one of them with -released after it.
+    """Method `frame`. preset: tiny, small, paper-vip, paper-davis, or one of them with -released after it.
 
     weights: a file from `vipbench train` or `vipbench weights import`, `random` for none; else the
-    shipped one.
+    shipped one. precision: see `engine`. tight: the canvas is no larger than the photo needs, which leaves
+    out what the paper pads.
     """
 
     name = "frame"
     period = 1
 
     def __init__(
-        self, dataset: Dataset, preset: str = "tiny", weights: Path | None = None, device: str = "cpu"
+        self,
+        dataset: Dataset,
+        preset: str = "tiny",
+        weights: Path | None = None,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        tight: bool = False,
     ) -> None:
-        self.device = device
         self.net, self.about = network(FrameNet, self.name, dataset, preset, weights, device)
+        self.engine = Engine(self.net, device, precision, tight)
 
     def cost(self) -> Cost:
         """Multiply-adds of a frame."""
@@ -36,11 +45,10 @@ class FrameMethod:
 
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
-        """N_feat and N_parse on every annotated frame."""
-        for frame in video.annotated:
-            image, placement = load_image(frame, self.net, self.device)
-            with stage("features", self.device):
-                features = self.net.features(image)
-            with stage("heads", self.device):
-                parsing = self.net.parse(features, placement)
-            yield frame, parsing
+        """N_feat and N_parse on every annotated frame, a batch at a time."""
+        frames, n = video.annotated, self.engine.batch
+        steps = planned([(frames[i : i + n],) * 2 for i in range(0, len(frames), n)])
+        stream = played(
+            self.engine, steps, self.engine.features, lambda step, key, others, photos: [key, *others]
+        )
+        yield from parsings([stream], self.engine)

@@ -1,4 +1,4 @@
-"""What every network method needs: its network with weights, and photos on its canvas."""
+"""What every network method needs: its network with weights."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from vipbench import timing
 from vipbench.baselines import presets, weights
-from vipbench.baselines.canvas import Placement
 from vipbench.baselines.network import FrameNet
 from vipbench.errors import UserError
-from vipbench.pixels import read_image
-from vipbench.types import Dataset, Frame
+from vipbench.types import Dataset
 
 Net = TypeVar("Net", bound=FrameNet)
 Lent = Sequence[tuple[str, str]]
@@ -117,14 +114,6 @@ def _shipped(method: str, sizes: presets.Preset, lent: Lent) -> tuple[list[weigh
         )
     names = " and ".join(name for name, _ in lent)
     return found, f"the weights of {names} that come with vipbench, not trained for {method}"
-
-
-def load_image(frame: Frame, model: FrameNet, device: str) -> tuple[Tensor, Placement]:
-    """A frame's photo as [1, 3, canvas] on the device, and where on the canvas it lies."""
-    with timing.stage("decode"):
-        rgb = read_image(frame.image)
-        placement = Placement.of((rgb.shape[0], rgb.shape[1]), model.preset.input)
-        return placement.image(rgb)[None].to(device), placement
 
 
 @contextmanager

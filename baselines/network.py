@@ -1,4 +1,4 @@
-"""The networks of the ATEN paper, put together: N_feat, FlowNet-S, the temporal unit and N_parse."""
+"""The networks of the baselines: N_feat, FlowNet-S and N_parse put together (ATEN's: network_aten.py)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from torch import Tensor, nn
 
 from vipbench.baselines.canvas import Placement
 from vipbench.baselines.instances import paint_persons, vip_parsing
-from vipbench.baselines.nn.convrnn import UNITS
 from vipbench.baselines.nn.deeplab import FeatureNet
 from vipbench.baselines.nn.embedding import Embedding, aggregate
 from vipbench.baselines.nn.flownet import STRIDE, FlowNetS
-from vipbench.baselines.nn.heads import AtrousClassifier, ParsingRCNN, pixel_loss
+from vipbench.baselines.nn.heads import AtrousClassifier, Detections, ParsingRCNN, pixel_loss
+from vipbench.baselines.nn.options import known
 from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.presets import Preset
 from vipbench.types import Parsing, SegmentMap
 
 VIP_CLASSES = 20
+FLOW_INPUTS = {"full": 1, "half": 2, "quarter": 4}
 
 
 class ObjectHead(AtrousClassifier):
@@ -49,13 +50,15 @@ class FrameNet(nn.Module):
             else ObjectHead(channels, 2, preset.heads.rates)
         )
 
-    def parse(self, features: Tensor, placement: Placement) -> Parsing:
-        """N_parse on the features of one frame [1, C, H/4, W/4] -> its parsing at the photo's size."""
+    def parse(self, features: Tensor, placements: Sequence[Placement]) -> list[Parsing]:
+        """N_parse on the features of photos [N, C, H/4, W/4] -> their parsings, each at its photo's size."""
         if isinstance(self.head, ObjectHead):
-            probabilities = placement.restore(self.head(features)[0].softmax(0))
-            ids = probabilities.argmax(0).cpu().numpy().astype(np.uint16)
-            return Parsing(object=SegmentMap.of(ids))
-        (found,), (probabilities,) = self.head.detect(features, [placement.window])
+            both = zip(placements, self.head(features).softmax(1), strict=True)
+            return [_object(placement.restore(probabilities)) for placement, probabilities in both]
+        found, probabilities = self.head.detect(features, [placement.window for placement in placements])
+        return list(map(self._persons, placements, found, probabilities))
+
+    def _persons(self, placement: Placement, found: Detections, probabilities: Tensor) -> Parsing:
         human = paint_persons(
             placement.boxes(found.boxes),
             found.scores.cpu().numpy(),
@@ -66,27 +69,40 @@ class FrameNet(nn.Module):
         return vip_parsing(placement.restore(probabilities).cpu().numpy(), human)
 
 
+def _object(probabilities: Tensor) -> Parsing:
+    background, objects = probabilities
+    return Parsing(object=SegmentMap.of((objects > background).cpu().numpy().astype(np.uint16)))
+
+
 class GuidedNet(FrameNet):
     """FrameNet with FlowNet-S: features follow the motion from one frame to another (Eq. 1 and 2).
 
-    border: the warp's rule for positions outside the map. half_flow: FlowNet-S sees the images at half
-    their resolution, as in Deep Feature Flow's code; else at full, as in ATEN's.
+    border: the warp's rule for positions outside the map. flow_input: the resolution of the images that
+    FlowNet-S sees, one of FLOW_INPUTS: full as in ATEN's code, half as in Deep Feature Flow's.
     """
 
-    def __init__(self, preset: Preset, border: str = "aten", half_flow: bool = False) -> None:
+    scaled = True
+    """Whether the scale field is of use."""
+
+    def __init__(self, preset: Preset, border: str = "aten", flow_input: str = "full") -> None:
         super().__init__(preset, preset.features.guided_norm)
-        self.border, self.half_flow = border, half_flow
+        self.border = border
+        self.divisor = FLOW_INPUTS[known("input of the flow network", flow_input, FLOW_INPUTS)]
         self.flow = FlowNetS(preset.flow, preset.features.channels)
 
     def field(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells and scale [N, C, H/4, W/4]."""
-        if not self.half_flow:
-            flow, scale = self.flow(target, reference)
+        """Images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells and scale [N, C, H/4, W/4].
+
+        The scale is empty unless `scaled`.
+        """
+        n = self.divisor
+        images = (F.avg_pool2d(i, n, ceil_mode=True) if n > 1 else i for i in (target, reference))
+        flow, scale = self.flow(*images, scaled=self.scaled)
+        if n == 1:
             return flow, scale
-        flow, scale = self.flow(*(F.avg_pool2d(image, 2, ceil_mode=True) for image in (target, reference)))
         size = (target.shape[2] // STRIDE, target.shape[3] // STRIDE)
-        # Two cells of the full image to a cell of the half one.
-        return _resized(flow, size) * 2, _resized(scale, size)
+        # n cells of the full image to a cell of the small one.
+        return resized(flow, size) * n, resized(scale, size) if self.scaled else scale
 
     def propagate(self, features: Tensor, target: Tensor, reference: Tensor) -> Tensor:
         """Eq. 2: features of the reference frame, warped to the target and scaled; images [N, 3, H, W]."""
@@ -94,50 +110,18 @@ class GuidedNet(FrameNet):
         return warp(features, flow, scale, self.border)
 
 
-def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps [N, C, h, w] -> [N, C, *size], bilinear."""
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
-
-
-class AtenNet(GuidedNet):
-    """GuidedNet with temporal encoding of the key frames.
-
-    unit: gru, lstm or mean (nn.convrnn.UNITS), None for no encoding. align: the other keys' features are
-    warped to the key first; without it is Table 3's "w/o flow-warping align".
-    """
-
-    def __init__(
-        self,
-        preset: Preset,
-        unit: str | None = "gru",
-        align: bool = True,
-        border: str = "aten",
-        half_flow: bool = False,
-    ) -> None:
-        super().__init__(preset, border, half_flow)
-        self.align, self.unit = align, unit
-        if unit:  # its weights carry its name, so that one unit's never pass for another's
-            self.add_module(unit, UNITS[unit](preset.features.channels, preset.encoding.gate))
-
-    def encode(self, image: Tensor, features: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Eq. 3 to 5: align the other keys' (image, features) to this key, then run the temporal unit.
-
-        others: nearest key first; the unit takes the farthest first and this key last.
-        """
-        if not self.unit:
-            return features
-        aligned = [
-            self.propagate(theirs, image, other) if self.align else theirs
-            for other, theirs in reversed(others)
-        ]
-        encoded: Tensor = self.get_submodule(self.unit)([*aligned, features])
-        return encoded
 
 
 class FgfaNet(GuidedNet):
     """GuidedNet with FGFA's embedding. The scale field is Deep Feature Flow's own and stays unused."""
 
-    def __init__(self, preset: Preset, border: str = "zeros", half_flow: bool = True) -> None:
-        super().__init__(preset, border, half_flow)
+    scaled = False
+
+    def __init__(self, preset: Preset, border: str = "zeros", flow_input: str = "half") -> None:
+        super().__init__(preset, border, flow_input)
         self.channels = c = preset.features.channels
         self.embedding = Embedding(c, (c // 2, c // 2, 2 * c))
 
@@ -155,7 +139,11 @@ class FgfaNet(GuidedNet):
 
     def warped(self, image: Tensor, other: Tensor, described: Tensor) -> Tensor:
         """Another frame's features and embedding, warped to the frame; images [N, 3, H, W]."""
-        return warp(described, self.field(image, other)[0], border=self.border)
+        return self.moved(described, self.field(image, other)[0])
+
+    def moved(self, described: Tensor, flow: Tensor) -> Tensor:
+        """Another frame's features and embedding, warped along a flow into it."""
+        return warp(described, flow, border=self.border)
 
     def mean(self, maps: Iterable[Tensor], described: Tensor) -> Tensor:
         """Features and embeddings of frames -> their mean features, weighted by likeness to this frame's."""

@@ -6,7 +6,7 @@ A variant's name is what `vipbench run` looks for among trained weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vipbench.baselines.flow_data import Pairs
-from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet
+from vipbench.baselines.network import FgfaNet, FrameNet, GuidedNet
+from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.flownet import FLOW_UNIT, FlowNetS, flow_loss
 from vipbench.baselines.nn.precision import exact
 from vipbench.baselines.presets import Preset
@@ -35,7 +36,8 @@ class Recipe:
 
     build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
     whose weights it starts from. held_out: the losses and more figures, measured on held-out samples. fits:
-    which frames can be samples; all without it.
+    which frames can be samples; all without it. divisor: of the canvas' sides; a batch has so many more
+    images that it has as many pixels.
     """
 
     build: Callable[[Preset], nn.Module]
@@ -44,6 +46,16 @@ class Recipe:
     starts: tuple[str, ...] = ()
     held_out: Measured | None = None
     fits: Callable[[Preset], Fits] | None = None
+    divisor: int = 1
+
+    def sized(self, sizes: Preset) -> Preset:
+        """The preset with this recipe's canvas and batch."""
+        n, spec, stage = self.divisor, sizes.input, getattr(sizes, self.stage)
+        if n == 1:
+            return sizes
+        small = replace(spec, height=spec.height // n, width=spec.width // n, min_side=spec.min_side // n)
+        small = replace(small, crop=tuple(side // n for side in spec.crop))
+        return replace(sizes, input=small, **{self.stage: replace(stage, batch=stage.batch * n * n)})
 
 
 def own(net: FrameNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
@@ -127,16 +139,28 @@ def _flow_net(sizes: Preset) -> FlowNetS:
     return FlowNetS(sizes.flow, sizes.features.channels)
 
 
+QUARTER = ("frame", "flow-quarter")
+"""FlowNet-S learns from images as small as it will see."""
 _temporal = partial(Recipe, stage="temporal", starts=("frame", "flow"))
 _aten = partial(_temporal, losses=parsed(encoded, aten_keys), fits=keys_fit)
 
 RECIPES = {
     "frame": Recipe(FrameNet, "frame", parsed(own, by_itself)),
     "flow": Recipe(_flow_net, "flow_stage", flow_terms, held_out=flow_error),
-    "dff": _temporal(partial(GuidedNet, border="zeros", half_flow=True), losses=parsed(propagated, dff_key)),
+    "flow-quarter": Recipe(_flow_net, "flow_stage", flow_terms, held_out=flow_error, divisor=4),
+    "dff": _temporal(
+        partial(GuidedNet, border="zeros", flow_input="half"), losses=parsed(propagated, dff_key)
+    ),
     "fgfa": _temporal(FgfaNet, losses=parsed(averaged, fgfa_references)),
     "aten": _aten(AtenNet),
     "aten-lstm": _aten(partial(AtenNet, unit="lstm")),
     "aten-mean": _aten(partial(AtenNet, unit="mean")),
     "aten-unaligned": _aten(partial(AtenNet, align=False)),
+    "aten-quarter-flow": _aten(partial(AtenNet, flow_input="quarter"), starts=QUARTER),
+    "aten-carry": _aten(partial(AtenNet, carry=True)),
+    "aten-stride8": _aten(partial(AtenNet, stride=8)),
+    "aten-narrow": _aten(partial(AtenNet, width="half")),
+    "aten-fast": _aten(
+        partial(AtenNet, flow_input="quarter", carry=True, stride=8, width="half"), starts=QUARTER
+    ),
 }

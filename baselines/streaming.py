@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
+from itertools import chain, groupby, islice
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
-from vipbench.baselines.loading import load_image, stage
-from vipbench.baselines.network import FrameNet, GuidedNet
+from vipbench.baselines.engine import Engine, GuidedEngine, Photo, Seen
 from vipbench.errors import UserError
+from vipbench.pipeline import ahead
 from vipbench.types import Frame, Parsing, Video
 
 Offset = int | Literal["all"]
+Photos = dict[int, Photo]
+"""By the frame's index."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,24 @@ class Segment:
     frames: tuple[Frame, ...]
     key: Frame
 
+    @property
+    def annotated(self) -> list[Frame]:
+        """The frames to parse."""
+        return [frame for frame in self.frames if frame.annotated]
+
 
 @dataclass(frozen=True)
-class Seen:
-    """A frame, its image [1, 3, canvas], its features [1, C, canvas / 4] and its place on the canvas."""
+class Step:
+    """What is computed together, a segment or so.
 
-    frame: Frame
-    image: Tensor
-    features: Tensor
-    placement: Placement
+    frames: to parse. used: whose features that takes, the key's first. new: those of them that are not known
+    from earlier steps. kept: the indices of those that later steps use.
+    """
+
+    frames: tuple[Frame, ...]
+    used: tuple[Frame, ...]
+    new: tuple[Frame, ...]
+    kept: frozenset[int]
 
 
 def first(frames: Sequence[Frame]) -> Frame:
@@ -77,42 +87,84 @@ def offsets(method: str, l: int, offset: Offset) -> list[int]:
     return [offset]
 
 
-def see(frame: Frame, net: FrameNet, device: str) -> Seen:
-    """Load a frame and take its features (N_feat)."""
-    image, placement = load_image(frame, net, device)
-    with stage("features", device):
-        return Seen(frame, image, net.features(image), placement)
+def annotated(parts: Iterable[Segment]) -> list[Segment]:
+    """The segments that have frames to parse."""
+    return [part for part in parts if part.annotated]
+
+
+def planned(wanted: Sequence[tuple[Sequence[Frame], Sequence[Frame]]]) -> Iterator[Step]:
+    """Steps, given as (frames, used): features are computed once and forgotten after their last use."""
+    last = {frame.index: i for i, (_, used) in enumerate(wanted) for frame in used}
+    known: set[int] = set()
+    for i, (frames, used) in enumerate(wanted):
+        new = [frame for frame in used if frame.index not in known]
+        known = {n for n in known | {frame.index for frame in new} if last[n] > i}
+        yield Step(tuple(frames), tuple(used), tuple(new), frozenset(known))
+
+
+def played(
+    engine: Engine[Any],
+    steps: Iterable[Step],
+    see: Callable[[Sequence[Photo]], Sequence[Seen]],
+    compute: Callable[[Step, Seen, list[Seen], Photos], list[Seen]],
+) -> Iterator[list[Seen]]:
+    """A video's steps, one after the other, with the photos of the next ones decoded meanwhile.
+
+    see: the features of new photos. compute(step, key, others, photos): the features of the step's frames;
+    the key and the others are what it uses, photos those of its frames, by their index.
+    """
+    known: dict[int, Seen] = {}
+    for step, photos in ahead(_decoded(engine, steps), "decode"):
+        for seen in see([photos[frame.index] for frame in step.new]):
+            known[seen.photo.frame.index] = seen
+        key, *others = (known[frame.index] for frame in step.used)
+        here = photos | {n: seen.photo for n, seen in known.items()}
+        yield compute(step, key, others, here)
+        known = {n: known[n] for n in step.kept}
+
+
+def _decoded(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Photos]]:
+    """Each step with the photos that no earlier step has: of its new frames, and of those it parses alone."""
+    for step in steps:
+        used = {frame.index for frame in step.used}
+        alone = [frame for frame in step.frames if frame.index not in used]
+        yield step, {frame.index: engine.photo(frame) for frame in (*step.new, *alone)}
 
 
 def propagated(
-    parts: Iterable[Segment], key_of: Callable[[Segment], Seen], net: GuidedNet, device: str
-) -> Iterator[Seen]:
-    """Every annotated frame with features from its key: the key's own, or propagated to it (Eq. 2).
+    engine: GuidedEngine[Any],
+    steps: Iterable[Step],
+    encode: Callable[[Seen, list[Seen], Tensor, Tensor], Tensor],
+    align: bool = True,
+) -> Iterator[list[Seen]]:
+    """Segments: every frame with features from its key, the key's own or propagated to it (Eq. 2).
 
-    key_of: the key frame of a segment with the features to propagate. Segments without an annotated frame
-    are passed over.
+    encode(key, others, flow, scale): the features to propagate, with the fields from the key to the others if
+    `align`. All flows of a segment are one batch.
     """
-    for part in parts:
-        annotated = [frame for frame in part.frames if frame.annotated]
-        if not annotated:
-            continue
-        key = key_of(part)
-        for frame in annotated:
-            yield key if frame is part.key else _follow(key, frame, net, device)
+
+    def compute(step: Step, key: Seen, others: list[Seen], photos: Photos) -> list[Seen]:
+        followers = [photos[f.index] for f in step.frames if f.index != key.photo.frame.index]
+        between = [(key.photo, other.photo) for other in others] if align else []
+        flow, scale = engine.fields([*between, *((photo, key.photo) for photo in followers)])
+        n = len(between)
+        encoded = encode(key, others, flow[:n], scale[:n])
+        moved = iter(engine.follow(encoded, flow[n:], scale[n:]))
+        at_key = key.photo.frame.index
+        return [Seen(photos[f.index], encoded if f.index == at_key else next(moved)) for f in step.frames]
+
+    return played(engine, steps, engine.features, compute)
 
 
-def _follow(key: Seen, frame: Frame, net: GuidedNet, device: str) -> Seen:
-    image, placement = load_image(frame, net, device)
-    with stage("propagate", device):
-        return Seen(frame, image, net.propagate(key.features, image, key.image), placement)
+def parsings(streams: Sequence[Iterator[list[Seen]]], engine: Engine[Any]) -> Iterator[tuple[Frame, Parsing]]:
+    """N_parse on the mean features of streams of the same frames, in the steps of the first."""
+    first, *rest = streams
+    others = [chain.from_iterable(stream) for stream in rest]
+    for seen in first:
+        together = zip(seen, *(islice(other, len(seen)) for other in others), strict=True)
+        mean = [_mean(alike) for alike in together] if others else seen
+        yield from zip([s.photo.frame for s in seen], engine.parse(mean), strict=True)
 
 
-def parsings(
-    streams: Sequence[Iterator[Seen]], net: FrameNet, device: str
-) -> Iterator[tuple[Frame, Parsing]]:
-    """N_parse on the mean features of streams that go through the same frames in step."""
-    for together in zip(*streams, strict=True):
-        with stage("heads", device):
-            features = torch.stack([seen.features for seen in together]).mean(0)
-            parsing = net.parse(features, together[0].placement)
-        yield together[0].frame, parsing
+def _mean(alike: Sequence[Seen]) -> Seen:
+    return Seen(alike[0].photo, torch.stack([seen.features for seen in alike]).mean(0))

@@ -22,7 +22,7 @@ from vipbench.baselines.network import FrameNet
 from vipbench.baselines.nn.flownet import FlowNetS
 from vipbench.baselines.presets import Preset, Stage
 from vipbench.baselines.recipes import RECIPES, Recipe
-from vipbench.baselines.train_data import Drawn
+from vipbench.baselines.train_data import Drawn, is_flow
 from vipbench.baselines.train_group import ALONE, Group, joined
 from vipbench.baselines.train_log import Log, draw
 from vipbench.baselines.train_loop import Checkpoint, Progress, fit
@@ -90,7 +90,8 @@ def train(
 
 def _trained(method: str, job: Job, as_start: bool = False) -> Path:
     """The weights of one method, made unless they are there. as_start: for another method to start from."""
-    recipe, sizes = RECIPES[method], job.sizes
+    recipe = RECIPES[method]
+    sizes = recipe.sized(job.sizes)
     stage = _stage(recipe, sizes)
     about = _about(method, sizes, job.dataset, job.seed, _chosen(method, job))
     target = train_starts.file_of(job.out, about)
@@ -141,7 +142,8 @@ def _begun(recipe: Recipe, starts: dict[str, Path], job: Job) -> nn.Module:
 
 def _starts(recipe: Recipe, job: Job) -> dict[str, Path]:
     """Where the weights lie that a recipe starts from, whether or not they are made."""
-    abouts = {name: _about(name, job.sizes, job.dataset, job.seed) for name in recipe.starts}
+    sizes = {name: RECIPES[name].sized(job.sizes) for name in recipe.starts}
+    abouts = {name: _about(name, sizes[name], job.dataset, job.seed) for name in recipe.starts}
     return {name: train_starts.file_of(job.out, about) for name, about in abouts.items()}
 
 
@@ -162,7 +164,7 @@ def _stage(recipe: Recipe, sizes: Preset) -> Stage:
 def _chosen(method: str, job: Job) -> dict[str, str]:
     """What was chosen beside the preset and decides the weights too."""
     chosen = {} if job.precision == "float32" else {"precision": job.precision}
-    if job.backbone and method != "flow":
+    if job.backbone and not is_flow(method):
         chosen["backbone"] = fingerprint(job.backbone)
     return chosen
 
@@ -173,17 +175,17 @@ def _about(
     """What decides the weights. Flow knows no task: the heads of both tasks start from one FlowNet-S."""
     stage = _stage(RECIPES[method], sizes)
     parts = (sizes.features, sizes.flow, sizes.encoding, sizes.heads, sizes.targets, sizes.windows)
-    built: Any = sizes.flow if method == "flow" else parts
+    built: Any = sizes.flow if is_flow(method) else parts
     decisive = (sizes.input, built, stage, chosen) if chosen else (sizes.input, built, stage)
     settings = hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
     about = {"method": method, "preset": sizes.name, "settings": settings, "seed": str(seed)}
     about |= {"data": train_data.named(method, dataset, sizes), "steps": str(stage.steps)} | (chosen or {})
-    return about if method == "flow" else about | {"task": sizes.task, "dataset": dataset.name}
+    return about if is_flow(method) else about | {"task": sizes.task, "dataset": dataset.name}
 
 
 def _part(model: nn.Module, start: str) -> nn.Module:
     """The part of a model that a recipe's weights start: FlowNet-S, or all that carries their names."""
-    return model.get_submodule("flow") if start == "flow" else model
+    return model.get_submodule("flow") if is_flow(start) else model
 
 
 def _gate(model: nn.Module, dataset: Dataset, held_out: Drawn, sizes: Preset) -> dict[str, str]:

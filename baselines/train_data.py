@@ -11,6 +11,11 @@ Drawn = Samples | Pairs
 FLOW_SHARE = 16  # one in so many videos with exact flow, which the train split alone has, is held out
 
 
+def is_flow(method: str) -> bool:
+    """Whether a recipe trains FlowNet-S alone."""
+    return method.partition("-")[0] == "flow"
+
+
 def drawn(
     method: str, dataset: Dataset, sizes: Preset, seed: int, fits: Fits | None = None
 ) -> tuple[Drawn, Drawn]:
@@ -20,7 +25,7 @@ def drawn(
     Raises UserError for a data set without a split `val` or without annotated frames in it or in `train`.
     """
     spec = sizes.input
-    if method != "flow":
+    if not is_flow(method):
         train = Samples(dataset, "train", spec, seed, crop=spec.crop, fits=fits)
         return train, Samples(dataset, "val", spec, 0, fits=fits)
     if not hasattr(dataset, "flows"):
@@ -45,6 +50,6 @@ def left_out(samples: tuple[Drawn, Drawn]) -> str:
 
 def named(method: str, dataset: Dataset, sizes: Preset) -> str:
     """What is learnt from: the data set, or for FlowNet-S pairs with flow where the data set has none."""
-    if method != "flow" or hasattr(dataset, "flows"):
+    if not is_flow(method) or hasattr(dataset, "flows"):
         return dataset.version
     return flow_pairs(sizes.input, 0)[0].name

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from vipbench.baselines import presets, weights
-from vipbench.baselines.network import AtenNet, FrameNet
+from vipbench.baselines.network import FrameNet
+from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.weights_hdf5 import keras_weights
 from vipbench.errors import UserError
 

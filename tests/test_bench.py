@@ -195,7 +195,7 @@ def test_labels_name_the_methods_of_the_paper(number: int) -> None:
 
 def test_a_label_with_a_dash_in_a_value() -> None:
     pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
-    spec = MethodSpec("aten", {"half_flow": "true", "l": "5", "preset": "paper-vip-released"})
+    spec = MethodSpec("aten", {"flow_input": "half", "l": "5", "preset": "paper-vip-released"})
     assert MethodSpec.of(spec.label) == spec
     with pytest.raises(UserError, match="option l=x"):
         MethodSpec.of("aten-lx")

@@ -18,6 +18,7 @@ from typing import Any
 from vipbench import registry, runstate
 from vipbench.errors import UserError
 from vipbench.parallel import each
+from vipbench.pipeline import Behind
 from vipbench.pixels import probe
 from vipbench.runstate import Done
 from vipbench.specs import DatasetSpec, MethodSpec, select
@@ -107,17 +108,18 @@ class Work:
         images = runstate.hash_input(video)
         self._warm_up(video)
         first, end = self._counted(video)
-        with stopwatch() as watch:
+        with stopwatch() as watch, Behind("write") as behind:
             readings = {0: watch.read()}
             for done, (frame, parsing) in enumerate(
                 _checked(self.spec.name, self.method, self.dataset, video), 1
             ):
-                with stage("write"):
-                    folder.write(video.id, frame.name, parsing)
+                behind(folder.write, video.id, frame.name, parsing)
                 if self.tick is not None:
                     self.tick(video.id, 1)
                 if done in (first, end):
+                    behind.finish()
                     readings[done] = watch.read()
+            behind.finish()
             total = watch.read()
         counted = {"frames": end - first, **asdict(readings[end].since(readings[first]))}
         sha256 = runstate.hash_files(home / video.id)

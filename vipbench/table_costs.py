@@ -13,12 +13,12 @@ from vipbench.costs import Cost
 from vipbench.papers import ABSENT, Claim
 from vipbench.papers.join import Block, Line
 
-STAGES = ("features", "propagate", "temporal", "heads", "decode", "write")
+STAGES = ("features", "flow", "warp", "temporal", "heads", "decode", "write")
 MODULES = ("features", "flow", "warp", "temporal", "embedding", "heads")
 SPEED = (
-    "Times: milliseconds a frame, one at a time, over whole segments after a warm-up. features: N_feat; "
-    "propagate: flow and warp from the key; temporal: alignment and unit, or FGFA's aggregation; heads: "
-    "N_parse, up to a parsing of the photo's size; decode: reading images; write: output; other: the rest."
+    "Times: milliseconds a frame, over whole segments after a warm-up. features: N_feat; temporal: ATEN's "
+    "unit, or FGFA's warps and mean; heads: N_parse, up to a parsing of the photo's size; decode, write: "
+    "waiting for the threads that read images and write output; other: the rest."
 )
 COUNT = (
     "G: 10^9 multiply-adds a frame on the network's canvas. r: cost of a frame beside that of `frame`, below "

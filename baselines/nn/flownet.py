@@ -73,9 +73,10 @@ class FlowNetS(nn.Module):
             flows.append(full(self.predict[level + 1], x))
         return flows, x
 
-    def forward(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, target: Tensor, reference: Tensor, scaled: bool = True) -> tuple[Tensor, Tensor]:
+        """scaled: without, the scale is empty."""
         flows, last = self.pyramid(target, reference)
-        return flows[-1] * self.factor, full(self.scale, last)
+        return flows[-1] * self.factor, self.scale(last) if scaled else last.new_empty(0)
 
 
 def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:

@@ -30,15 +30,44 @@ def upsample(logits: Tensor, stride: int = 4) -> Tensor:
     return F.pad(exact, (0, stride - 1, 0, stride - 1), mode="replicate")
 
 
+class Atrous(nn.ModuleList):
+    """Atrous 3x3 convolutions of the same maps, summed; not in bfloat16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([exact(conv(x)) for conv in self]).sum(0)
+
+
+class AtrousByTaps(nn.Module):
+    """The same as one matrix product, which so few outputs take better, and a sum over shifted maps.
+
+    A convolution's tap is a 1x1 convolution whose result is added where the tap looks from: what col2im does.
+    """
+
+    def __init__(self, convs: Atrous) -> None:
+        super().__init__()
+        self.rates = [conv.dilation[0] for conv in convs]  # type: ignore[union-attr, index]
+        weights = [conv.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) for conv in convs]  # type: ignore[operator, union-attr]
+        bias = torch.stack([conv.bias for conv in convs]).sum(0)  # type: ignore[misc]
+        self.taps = nn.Conv2d(weights[0].shape[1], sum(map(len, weights)), 1, bias=False)
+        self.taps.weight = nn.Parameter(torch.cat(weights)[:, :, None, None].detach())
+        self.register_buffer("bias", bias.detach()[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[2:]
+        maps = exact(self.taps(x)).flatten(2).chunk(len(self.rates), 1)
+        parts = [F.fold(m, size, 3, r, r) for m, r in zip(maps, self.rates, strict=True)]
+        return torch.stack(parts).sum(0) + self.bias
+
+
 class AtrousClassifier(nn.Module):
-    """Parallel atrous 3x3 convolutions to class logits, summed; upsampled to the canvas. Not in bfloat16."""
+    """Features -> class logits, by the sum of parallel atrous convolutions, upsampled to the canvas."""
 
     def __init__(self, channels: int, classes: int, rates: Sequence[int]) -> None:
         super().__init__()
-        self.atrous = nn.ModuleList(nn.Conv2d(channels, classes, 3, padding=r, dilation=r) for r in rates)
+        self.atrous: nn.Module = Atrous(nn.Conv2d(channels, classes, 3, padding=r, dilation=r) for r in rates)
 
     def forward(self, features: Tensor) -> Tensor:
-        return upsample(torch.stack([exact(conv(features)) for conv in self.atrous]).sum(0))
+        return upsample(self.atrous(features))
 
 
 def _trunk(channels: int) -> nn.Sequential:

@@ -67,5 +67,5 @@ def _layers(parsing: Parsing) -> list[object]:
 
 def raw_features(method: Any, video: Video) -> Iterator[tuple[int, Any]]:
     """The features that reach N_parse, by the frame's index."""
-    method.net.parse = lambda features, placement: features.clone()
+    method.net.parse = lambda features, placements: list(features.clone().split(1))
     return ((frame.index, features) for frame, features in method.predict(video))

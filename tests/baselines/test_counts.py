@@ -14,7 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from vipbench.baselines import presets  # noqa: E402
-from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.baselines.network import FrameNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import UNITS  # noqa: E402
 from vipbench.baselines.nn.counts import multiplies, multiplies_by_part, parameters  # noqa: E402
 from vipbench.baselines.nn.deeplab import FeatureNet  # noqa: E402

@@ -8,11 +8,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from made_video import addresses, as_bytes, made, photos, raw_features, small  # noqa: E402
+from plain import photo  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.fgfa import Fgfa, nearby, reach  # noqa: E402
-from vipbench.baselines.loading import load_image  # noqa: E402
 from vipbench.baselines.network import FgfaNet  # noqa: E402
 from vipbench.baselines.nn.warp import warp  # noqa: E402
 
@@ -51,7 +51,7 @@ def test_a_window_ends_with_the_video_and_does_not_bridge_a_gap() -> None:
 @torch.inference_mode()
 def by_hand(net: Any, video: Any, position: int, before: int, after: int) -> Any:
     """The paper's sum in float64, all maps at once: w = softmax over frames of the cosine of embeddings."""
-    images = [load_image(frame, net, "cpu")[0] for frame in video.frames]
+    images = [photo(frame, net)[0] for frame in video.frames]
     here = net.features(images[position])
     own = net.embedding(here).double()
     maps, cosines = [], []
@@ -85,7 +85,7 @@ def test_features_are_the_weighted_sum_of_the_paper(start: Path, tmp_path: Path,
 def test_one_frame_alone_keeps_its_features(start: Path, tmp_path: Path) -> None:
     video = addresses([4], root=photos(tmp_path, [4]))
     method = small(Fgfa(made("davis"), weights=start))
-    image, _ = load_image(video.frames[0], method.net, "cpu")
+    image, _ = photo(video.frames[0], method.net)
     ((_, features),) = raw_features(method, video)
     torch.testing.assert_close(features, method.net.features(image).detach())
 
@@ -94,7 +94,7 @@ def test_the_cache_changes_nothing_but_the_work(start: Path, tmp_path: Path) -> 
     video = addresses(range(6), {1, 3, 4}, photos(tmp_path, range(6)))
     answers, calls = [], []
     for cache in (True, False):
-        method = small(Fgfa(made("davis"), window=2, cache=cache, weights=start))
+        method = small(Fgfa(made("davis"), window=2, cache=cache, weights=start, precision="exact"))
         count = [0]
         plain = method.net.features.forward
         method.net.features.forward = lambda x, plain=plain, count=count: count.append(1) or plain(x)

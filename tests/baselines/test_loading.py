@@ -13,7 +13,8 @@ from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.loading import RANDOM  # noqa: E402
-from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.baselines.network import FrameNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 
 
 @pytest.mark.parametrize(

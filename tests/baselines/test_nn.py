@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from vipbench.baselines import presets  # noqa: E402
-from vipbench.baselines.network import AtenNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.nn.deeplab import ASPP  # noqa: E402
 from vipbench.baselines.nn.embedding import Embedding, adaptive_weights, aggregate  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS, flow_loss  # noqa: E402

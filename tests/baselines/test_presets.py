@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from made_video import addresses  # noqa: E402
 
 from vipbench.baselines import presets, train_loop, train_rules  # noqa: E402
-from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.baselines.network import FrameNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import hard_sigmoid  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
@@ -34,12 +35,13 @@ def flat(preset: presets.Preset) -> dict[str, Any]:
 
 
 def test_names() -> None:
-    assert presets.names() == ["paper-davis", "paper-vip", "tiny"]
+    assert presets.names() == ["paper-davis", "paper-vip", "small", "tiny"]
     assert presets.load("paper-vip-released", "vip").name == "paper-vip-released"
 
 
 @pytest.mark.parametrize(
-    ("name", "task"), [("paper-vip", "vip"), ("paper-davis", "davis"), ("tiny", "vip"), ("tiny", "davis")]
+    ("name", "task"),
+    [("paper-vip", "vip"), ("paper-davis", "davis"), ("tiny", "vip"), ("tiny", "davis"), ("small", "davis")],
 )
 def test_released_changes_what_the_released_code_does_otherwise(name: str, task: str) -> None:
     plain, released = flat(presets.load(name, task)), flat(presets.load(f"{name}-released", task))
@@ -63,13 +65,17 @@ def test_papers_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "task", "words"),
     [
-        ("paper-vip", "davis", r"paper-vip is for persons and parts \(vip\).* use one of: paper-davis, tiny"),
+        (
+            "paper-vip",
+            "davis",
+            r"paper-vip is for persons and parts \(vip\).* use one of: paper-davis, small, tiny",
+        ),
         (
             "paper-davis-released",
             "vip",
             r"paper-davis-released is for objects .* use one of: paper-vip, tiny",
         ),
-        ("released", "vip", "unknown preset 'released'; there are: paper-davis, paper-vip, tiny"),
+        ("released", "vip", "unknown preset 'released'; there are: paper-davis, paper-vip, small, tiny"),
         ("paper", "vip", "unknown preset 'paper'"),
         ("tiny-released-released", "vip", "unknown preset"),
     ],

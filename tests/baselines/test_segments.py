@@ -10,7 +10,7 @@ from made_video import addresses
 
 from vipbench.baselines.aten import encoding_keys
 from vipbench.baselines.fgfa import nearby
-from vipbench.baselines.streaming import first, segments
+from vipbench.baselines.streaming import first, planned, segments
 
 indices = st.sets(st.integers(0, 60), min_size=1, max_size=40).map(sorted)
 
@@ -45,6 +45,25 @@ def test_encoding_keys_are_contiguous_and_of_one_side(at: list[int], l: int, p: 
         assert steps in ([-i - 1 for i in range(former)], [i + 1 for i in range(latter)])
         assert len(steps) == max(former, latter)
         assert former < p or all(step < 0 for step in steps)
+
+
+@given(indices, st.integers(1, 6), st.integers(0, 3))
+def test_features_are_computed_once_and_kept_until_their_last_use(at: list[int], l: int, p: int) -> None:
+    parts = segments(addresses(at), l)
+    wanted = [
+        (part.frames, [s.key for s in (part, *encoding_keys(parts, j, p))]) for j, part in enumerate(parts)
+    ]
+    known: set[int] = set()
+    computed: list[int] = []
+    for (frames, used), step in zip(wanted, planned(wanted), strict=True):
+        assert (step.frames, step.used) == (frames, tuple(used))
+        computed += [frame.index for frame in step.new]
+        known |= {frame.index for frame in step.new}
+        assert {frame.index for frame in used} <= known
+        known = set(step.kept)
+        assert len(known) <= 2 * p
+    assert not known
+    assert sorted(computed) == sorted({part.key.index for part in parts})
 
 
 @given(indices, st.integers(0, 6), st.integers(0, 6))

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
 from made_video import addresses, as_bytes, made, photos, raw_features, small  # noqa: E402
+from plain import photo  # noqa: E402
 
 from vipbench import papers, registry  # noqa: E402
 from vipbench.baselines import aten, presets, weights  # noqa: E402
@@ -17,8 +18,8 @@ from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.fgfa import Fgfa  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
-from vipbench.baselines.loading import load_image  # noqa: E402
-from vipbench.baselines.network import AtenNet, FgfaNet, GuidedNet  # noqa: E402
+from vipbench.baselines.network import FgfaNet, GuidedNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.streaming import first, segments  # noqa: E402
 
 TASKS = ("vip", "davis")
@@ -27,7 +28,8 @@ TASKS = ("vip", "davis")
 @pytest.mark.parametrize("task", TASKS)
 def test_aten_with_l_1_and_p_0_is_frame(task: str, tmp_path: Path) -> None:
     video = addresses(range(3), root=photos(tmp_path, range(3)))
-    plain, variant = FrameMethod(made(task)), Aten(made(task), l=1, p=0)
+    plain = FrameMethod(made(task), precision="exact")
+    variant = Aten(made(task), l=1, p=0, precision="exact")
     assert as_bytes(variant.predict(video)) == as_bytes(plain.predict(video))
     assert "frame and aten that come with vipbench, not trained for aten-p0" in variant.about
 
@@ -37,9 +39,9 @@ def test_dff_is_aten_without_encoding_from_the_first_frame(
     task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = addresses(range(7), root=photos(tmp_path, range(7)))
-    dff = small(Dff(made(task), l=4, border="aten", half_flow=False))
+    dff = small(Dff(made(task), l=4, border="aten", flow_input="full", precision="exact"))
     monkeypatch.setattr(aten, "segments", partial(segments, key=first))
-    same = small(Aten(made(task), l=4, p=0))
+    same = small(Aten(made(task), l=4, p=0, precision="exact"))
     same.net.load_state_dict(dff.net.state_dict())
     assert as_bytes(dff.predict(video)) == as_bytes(same.predict(video))
 
@@ -47,11 +49,11 @@ def test_dff_is_aten_without_encoding_from_the_first_frame(
 def test_dff_is_its_loop(tmp_path: Path) -> None:
     """The streaming loop of the paper, written out: a key each l frames, the others from the last key."""
     video = addresses(range(7), root=photos(tmp_path, range(7)))
-    method = small(Dff(made("davis"), l=3))
+    method = small(Dff(made("davis"), l=3, precision="exact"))
     expected = []
     with torch.inference_mode():
         for frame in video.frames:
-            image, _ = load_image(frame, method.net, "cpu")
+            image, _ = photo(frame, method.net)
             if frame.index % 3 == 0:
                 key, features = image, method.net.features(image)
                 expected.append(features)
@@ -74,16 +76,17 @@ def test_a_static_video_with_zero_flow_and_the_mean_has_one_answer(tmp_path: Pat
     weights.save(net, tmp_path / "still.safetensors", weights.identity("aten-mean", net.preset))
     for i in range(8):
         photos(tmp_path, [i])
-    method = small(Aten(made(), l=3, p=2, unit="mean", weights=tmp_path / "still.safetensors"))
+    options = {"unit": "mean", "weights": tmp_path / "still.safetensors", "precision": "exact"}
+    method = small(Aten(made(), l=3, p=2, **options))  # type: ignore[arg-type]
     alone = small(FrameMethod(made()))
-    alone.net = method.net
+    alone.engine = method.engine
     answers = as_bytes(method.predict(addresses(range(8), root=tmp_path)))
     (key,) = as_bytes(alone.predict(addresses([0], root=tmp_path))).values()
     assert [name for name, *_ in key] == ["category", "human", "part"]  # type: ignore[attr-defined]
     for answer in answers.values():
         assert [layer[1] for layer in answer] == [layer[1] for layer in key]  # type: ignore[index, attr-defined]
     for _, features in raw_features(method, addresses(range(8), root=tmp_path)):
-        image, _ = load_image(addresses([0], root=tmp_path).frames[0], method.net, "cpu")
+        image, _ = photo(addresses([0], root=tmp_path).frames[0], method.net)
         torch.testing.assert_close(features, method.net.features(image).detach(), rtol=1e-4, atol=1e-4)
 
 
@@ -109,12 +112,12 @@ def test_alignment_warps_the_other_keys_alone_farthest_first() -> None:
     assert [torch.equal(a, b) for a, b in zip(seen, [far + 100, near + 100, here], strict=True)] == [True] * 3
 
 
-def test_half_flow_counts_in_cells_of_the_full_image() -> None:
+def test_a_flow_of_half_images_counts_in_cells_of_the_full_one() -> None:
     """An object moved by 8 pixels moves 4 at half resolution: one cell there, two of the features."""
-    net = GuidedNet(presets.load("tiny", "davis"), half_flow=True)
+    net = GuidedNet(presets.load("tiny", "davis"), flow_input="half")
     shapes = []
 
-    def one_cell(target: Any, reference: Any) -> Any:
+    def one_cell(target: Any, reference: Any, scaled: bool) -> Any:
         shapes.append(target.shape)
         cells = (target.shape[2] // 4, target.shape[3] // 4)
         return torch.ones(1, 2, *cells), torch.full((1, 40, *cells), 0.5)
@@ -169,8 +172,8 @@ def test_the_tables_know_the_defaults(name: str, kind: type) -> None:
 def test_a_key_without_others_is_encoded_by_itself(l: int, p: int, tmp_path: Path) -> None:
     """A video within one segment: the unit runs one step, as its first state is the key itself."""
     video = addresses([1], root=photos(tmp_path, [1]))
-    method = small(Aten(made("davis"), l=l, p=p))
-    image, _ = load_image(video.frames[0], method.net, "cpu")
+    method = small(Aten(made("davis"), l=l, p=p, precision="exact"))
+    image, _ = photo(video.frames[0], method.net)
     with torch.inference_mode():
         features = method.net.features(image)
         (expected,) = method.net.gru.step(features, (features,))
@@ -185,8 +188,8 @@ def test_every_network_at_full_size(task: str, shape: tuple[int, int]) -> None:
     grid = (1, 256, shape[0] // 4, shape[1] // 4)
     with torch.device("meta"):
         image, features = torch.empty(1, 3, *shape), torch.empty(grid)
-        for unit, half in ((None, True), ("gru", False), ("lstm", True), ("mean", False)):
-            net = AtenNet(sizes, unit, half_flow=half, border="zeros")
+        for unit, half in ((None, "half"), ("gru", "full"), ("lstm", "quarter"), ("mean", "full")):
+            net = AtenNet(sizes, unit, flow_input=half, border="zeros")
             assert net.encode(image, features, [(image, features)] * 2).shape == grid
             assert net.propagate(features, image, image).shape == grid
         fgfa = FgfaNet(sizes)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
-from vipbench.baselines.network import AtenNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 
 
 def test_what_does_not_fit_in_half_precision_is_kept_as_it_is(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from made_video import addresses, made, photos  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
-from vipbench.baselines.network import AtenNet, FrameNet  # noqa: E402
+from vipbench.baselines.network import FrameNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.weights_import import import_weights  # noqa: E402
 from vipbench.baselines.weights_keras import keras_shapes, keras_slots  # noqa: E402
 from vipbench.cli import main  # noqa: E402

@@ -16,7 +16,8 @@ from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.dff import Dff  # noqa: E402
 from vipbench.baselines.fgfa import Fgfa  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
-from vipbench.baselines.network import AtenNet, FgfaNet, FrameNet, GuidedNet  # noqa: E402
+from vipbench.baselines.network import FgfaNet, FrameNet, GuidedNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
 

@@ -13,7 +13,7 @@ from keras_files import arrays, video_graph, write  # noqa: E402
 from keras_layers import chw, close, convolved, data, spread  # noqa: E402
 
 from vipbench.baselines import presets, weights  # noqa: E402
-from vipbench.baselines.network import AtenNet  # noqa: E402
+from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.weights_import import import_weights  # noqa: E402
 
 SMALL = "tiny-released"

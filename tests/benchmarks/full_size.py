@@ -14,7 +14,7 @@ import torch
 
 from vipbench.baselines import presets, weights
 from vipbench.baselines.aten import Aten
-from vipbench.baselines.network import AtenNet
+from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.recipes import RECIPES
 from vipbench.baselines.samples import Samples
 from vipbench.baselines.train_loop import _optimizer, set_mode

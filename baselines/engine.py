@@ -1,0 +1,136 @@
+"""How the networks are run on videos: prepared for speed, their modules on batches, frames decoded ahead.
+
+Precisions, an option of every method:
+
+    exact     the modules as they were trained, an image or a pair at a time: the bits of the plain loop
+    float32   batch norms folded into convolutions, maps channels-last, batches: the same up to rounding
+    bf16      float32 with convolutions in bfloat16; flows, positions, probabilities and boxes are exact
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Generic, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from vipbench.baselines.canvas import Placement
+from vipbench.baselines.fold import fold
+from vipbench.baselines.loading import stage
+from vipbench.baselines.network import FrameNet, GuidedNet
+from vipbench.baselines.nn.precision import lower
+from vipbench.baselines.nn.warp import warp
+from vipbench.pixels import read_image
+from vipbench.types import Frame, Parsing
+
+Precision = Literal["exact", "float32", "bf16"]
+PIXELS = {"cpu": 1 << 18, "cuda": 1 << 23, "mps": 1 << 21}
+"""How many the images of a batch may have; on a CPU larger ones leave its cache."""
+PAIRS = 10
+"""How many FlowNet-S gets at once in any case: most of its layers are deep and small."""
+Net = TypeVar("Net", bound=FrameNet)
+Guided = TypeVar("Guided", bound=GuidedNet)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A frame's image [1, 3, canvas] on the device, mean subtracted, and its place on the canvas."""
+
+    frame: Frame
+    image: Tensor
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo and its features [1, C, canvas / 4]."""
+
+    photo: Photo
+    features: Tensor
+
+
+class Engine(Generic[Net]):
+    """A network on a device, in one of the precisions. tight: see `Placement.of`."""
+
+    def __init__(self, net: Net, device: str, precision: Precision = "float32", tight: bool = False) -> None:
+        self.net, self.device, self.precision, self.tight = net, device, precision, tight
+        self.layout = torch.contiguous_format if precision == "exact" else torch.channels_last
+        if precision != "exact":
+            fold(net)
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if precision == "bf16":
+            lower(net)
+
+    @property
+    def batch(self) -> int:
+        """How many images go through a module at once."""
+        spec, kind = self.net.preset.input, torch.device(self.device).type
+        return 1 if self.precision == "exact" else max(1, PIXELS[kind] // (spec.height * spec.width))
+
+    def photo(self, frame: Frame) -> Photo:
+        """Decode a frame and put it on the canvas."""
+        rgb = read_image(frame.image)
+        placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.net.preset.input, self.tight)
+        image = placement.image(rgb)[None].contiguous(memory_format=self.layout)
+        return Photo(frame, image.to(self.device), placement)
+
+    def features(self, photos: Sequence[Photo]) -> list[Seen]:
+        """N_feat of each photo."""
+        with self.stage("features"):
+            parts = _parts([photo.image for photo in photos], self.batch)
+            maps = [one for part in parts for one in self.net.features(part).split(1)]
+        return [Seen(photo, features) for photo, features in zip(photos, maps, strict=True)]
+
+    def parse(self, seen: Sequence[Seen]) -> list[Parsing]:
+        """N_parse of each."""
+        with self.stage("heads"):
+            placements = iter([s.photo.placement for s in seen])
+            parts = _parts([s.features for s in seen], self.batch)
+            return [p for part in parts for p in self.net.parse(part, [next(placements) for _ in part])]
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A part of the network's work: timed, in the precision of this engine."""
+        bf16 = self.precision == "bf16"
+        kind = torch.device(self.device).type
+        with stage(name, self.device), torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            yield
+
+
+class GuidedEngine(Engine[Guided]):
+    """With flow from frame to frame."""
+
+    def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
+        """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale [N, C, canvas / 4].
+
+        Of no pair, empty.
+        """
+        many = 1 if self.precision == "exact" else max(self.batch, PAIRS)
+        with self.stage("flow"):
+            sides = [_parts([photo.image for photo in side], many) for side in zip(*pairs, strict=True)]
+            found = [self.net.field(*both) for both in zip(*sides, strict=True)]
+            if len(found) == 1:
+                return found[0]
+            flows, scales = zip(*found, strict=True) if found else ((torch.empty(0),),) * 2
+            return torch.cat(flows), torch.cat(scales)
+
+    def follow(self, features: Tensor, flow: Tensor, scale: Tensor) -> list[Tensor]:
+        """Eq. 2: one map [1, C, H, W], warped along each of the flows and scaled; not copied for it."""
+        if not len(flow):
+            return []
+        with self.stage("warp"):
+            keys = torch.zeros(len(flow), dtype=torch.long, device=flow.device)
+            return list(warp(features, flow, scale, self.net.border, keys=keys).split(1))
+
+
+def _parts(maps: Sequence[Tensor], many: int) -> list[Tensor]:
+    """Maps of one image each in batches of at most `many`, in order, those of a batch of one size."""
+    parts: list[Tensor] = []
+    for _, same in groupby(maps, key=lambda one: one.shape):
+        alike = list(same)
+        parts += [torch.cat(alike[i : i + many]) for i in range(0, len(alike), many)]
+    return parts
