@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
@@ -38,11 +38,15 @@ Guided = TypeVar("Guided", bound=GuidedNet)
 
 @dataclass(frozen=True)
 class Photo:
-    """A frame's image [1, 3, canvas] on the device, mean subtracted, and its place on the canvas."""
+    """A frame's image [1, 3, canvas] on the device, mean subtracted, and its place on the canvas.
+
+    shrunk: the image as FlowNet-S sees it.
+    """
 
     frame: Frame
     image: Tensor
     placement: Placement
+    shrunk: Tensor
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ class Engine(Generic[Net]):
         """Decode a frame and put it on the canvas."""
         rgb = read_image(frame.image)
         placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.net.preset.input, self.tight)
-        image = placement.image(rgb)[None].contiguous(memory_format=self.layout)
-        return Photo(frame, image.to(self.device), placement)
+        image = placement.image(rgb)[None].contiguous(memory_format=self.layout).to(self.device)
+        return Photo(frame, image, placement, image)
 
     def features(self, photos: Sequence[Photo]) -> list[Seen]:
         """N_feat of each photo."""
@@ -104,6 +108,11 @@ class Engine(Generic[Net]):
 class GuidedEngine(Engine[Guided]):
     """With flow from frame to frame."""
 
+    def photo(self, frame: Frame) -> Photo:
+        """As `Engine.photo`; shrunk once, however many flows it is for."""
+        photo = super().photo(frame)
+        return replace(photo, shrunk=self.net.shrunk(photo.image))
+
     def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
         """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale [N, C, canvas / 4].
 
@@ -111,8 +120,8 @@ class GuidedEngine(Engine[Guided]):
         """
         many = 1 if self.precision == "exact" else max(self.batch, PAIRS)
         with self.stage("flow"):
-            sides = [_parts([photo.image for photo in side], many) for side in zip(*pairs, strict=True)]
-            found = [self.net.field(*both) for both in zip(*sides, strict=True)]
+            sides = [_parts([photo.shrunk for photo in side], many) for side in zip(*pairs, strict=True)]
+            found = [self.net.between(*both) for both in zip(*sides, strict=True)]
             if len(found) == 1:
                 return found[0]
             flows, scales = zip(*found, strict=True) if found else ((torch.empty(0),),) * 2

@@ -95,12 +95,19 @@ class GuidedNet(FrameNet):
 
         The scale is empty unless `scaled`.
         """
+        return self.between(self.shrunk(target), self.shrunk(reference))
+
+    def shrunk(self, image: Tensor) -> Tensor:
+        """An image [N, 3, H, W] as FlowNet-S sees it."""
+        return F.avg_pool2d(image, self.divisor, ceil_mode=True) if self.divisor > 1 else image
+
+    def between(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """`field` of images that are shrunk already, for a canvas that the divisor divides."""
         n = self.divisor
-        images = (F.avg_pool2d(i, n, ceil_mode=True) if n > 1 else i for i in (target, reference))
-        flow, scale = self.flow(*images, scaled=self.scaled)
+        flow, scale = self.flow(target, reference, scaled=self.scaled)
         if n == 1:
             return flow, scale
-        size = (target.shape[2] // STRIDE, target.shape[3] // STRIDE)
+        size = (target.shape[2] * n // STRIDE, target.shape[3] * n // STRIDE)
         # n cells of the full image to a cell of the small one.
         return resized(flow, size) * n, resized(scale, size) if self.scaled else scale
 

@@ -67,9 +67,10 @@ class FlowNetS(nn.Module):
         flows = [full(self.predict[0], x)]
         for level, skip in enumerate(reversed(skips[1:5])):
             size = skip.shape[2:]
-            parts: Sequence[Tensor] = (self.deconv[level](x), full(self.upsample[level], flows[-1]))
+            up = full(self.upsample[level], flows[-1]).to(skip.dtype)
             # Odd sizes come back one cell too large.
-            x = torch.cat([skip, *(p[..., : size[0], : size[1]] for p in parts)], 1)
+            parts = (p[..., : size[0], : size[1]] for p in (self.deconv[level](x), up))
+            x = torch.cat([skip, *parts], 1)
             flows.append(full(self.predict[level + 1], x))
         return flows, x
 
