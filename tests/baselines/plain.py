@@ -1,6 +1,6 @@
 """The methods as plain loops, a frame at a time: the definitions that the engine is measured by.
 
-They keep every feature and call nothing but the networks' own modules.
+They call nothing but the networks' own modules, one image or pair at a time.
 """
 
 from __future__ import annotations
@@ -25,33 +25,46 @@ def photo(frame: Frame, net: Any, tight: bool = False) -> tuple[Any, Placement]:
     return placement.image(rgb)[None], placement
 
 
-def features(method: Any, video: Video) -> list[Any]:
+def features(method: Any, video: Video, images: Images | None = None) -> list[Any]:
     """The features of each annotated frame that N_parse gets, from a method with one offset."""
     loops = {"frame": _frame, "dff": _dff, "fgfa": _fgfa, "aten": _aten, "aten-fast": _aten}
-    images = {frame.index: photo(frame, method.net)[0] for frame in video.frames}
     with torch.inference_mode():
-        return loops[method.name](method, video, images)
+        return loops[method.name](method, video, images or Images(method.net, video))
 
 
-def parsings(method: Any, video: Video) -> dict[int, Parsing]:
+class Images(dict[int, Any]):
+    """The images of a video by their index, and the features of those asked for, each computed once."""
+
+    def __init__(self, net: Any, video: Video) -> None:
+        super().__init__({frame.index: photo(frame, net)[0] for frame in video.frames})
+        self.net = net
+        self.known: dict[int, Any] = {}
+
+    def features(self, index: int) -> Any:
+        if index not in self.known:
+            self.known[index] = self.net.features(self[index])
+        return self.known[index]
+
+
+def parsings(method: Any, video: Video, images: Images | None = None) -> dict[int, Parsing]:
     """The parsing of each annotated frame, by its index."""
     found = {}
-    for frame, maps in zip(video.annotated, features(method, video), strict=True):
+    for frame, maps in zip(video.annotated, features(method, video, images), strict=True):
         with torch.inference_mode():
             (found[frame.index],) = method.net.parse(maps, [photo(frame, method.net)[1]])
     return found
 
 
-def _frame(method: Any, video: Video, images: dict[int, Any]) -> list[Any]:
-    return [method.net.features(images[frame.index]) for frame in video.annotated]
+def _frame(method: Any, video: Video, images: Images) -> list[Any]:
+    return [images.features(frame.index) for frame in video.annotated]
 
 
-def _dff(method: Any, video: Video, images: dict[int, Any]) -> list[Any]:
+def _dff(method: Any, video: Video, images: Images) -> list[Any]:
     parts = segments(video, method.l, first, method.offsets[0])
-    return [m for part in parts for m in _followed(method.net, part, images, _seen(method, part, images))]
+    return [m for part in parts for m in _followed(method.net, part, images, images.features(part.key.index))]
 
 
-def _aten(method: Any, video: Video, images: dict[int, Any]) -> list[Any]:
+def _aten(method: Any, video: Video, images: Images) -> list[Any]:
     parts = segments(video, method.l, offset=method.offsets[0])
     if method.net.carry:
         encoded = _in_a_row(method.net, parts, images)
@@ -61,13 +74,13 @@ def _aten(method: Any, video: Video, images: dict[int, Any]) -> list[Any]:
     return [m for part, key in both for m in _followed(method.net, part, images, key)]
 
 
-def _encoded(method: Any, parts: Sequence[Segment], j: int, images: dict[int, Any]) -> Any:
+def _encoded(method: Any, parts: Sequence[Segment], j: int, images: Images) -> Any:
     others = encoding_keys(parts, j, method.p)
-    theirs = [(images[other.key.index], _seen(method, other, images)) for other in others]
-    return method.net.encode(images[parts[j].key.index], _seen(method, parts[j], images), theirs)
+    theirs = [(images[other.key.index], images.features(other.key.index)) for other in others]
+    return method.net.encode(images[parts[j].key.index], images.features(parts[j].key.index), theirs)
 
 
-def _in_a_row(net: Any, parts: Sequence[Segment], images: dict[int, Any]) -> list[Any]:
+def _in_a_row(net: Any, parts: Sequence[Segment], images: Images) -> list[Any]:
     state: Any = None
     last: Segment | None = None
     encoded = []
@@ -77,29 +90,25 @@ def _in_a_row(net: Any, parts: Sequence[Segment], images: dict[int, Any]) -> lis
         elif net.align:
             flow, _ = net.field(images[part.key.index], images[last.key.index])
             state = net.carried(state, flow)
-        found, state = net.advance(net.features(images[part.key.index]), state)
+        found, state = net.advance(images.features(part.key.index), state)
         encoded.append(found)
         last = part
     return encoded
 
 
-def _seen(method: Any, part: Segment, images: dict[int, Any]) -> Any:
-    return method.net.features(images[part.key.index])
-
-
-def _followed(net: Any, part: Segment, images: dict[int, Any], key: Any) -> list[Any]:
+def _followed(net: Any, part: Segment, images: Images, key: Any) -> list[Any]:
     return [
         key if f is part.key else net.propagate(key, images[f.index], images[part.key.index])
         for f in part.annotated
     ]
 
 
-def _fgfa(method: Any, video: Video, images: dict[int, Any]) -> list[Any]:
+def _fgfa(method: Any, video: Video, images: Images) -> list[Any]:
     net, found = method.net, []
     for position, frame in enumerate(video.frames):
         if frame.annotated:
             used = [frame, *nearby(video, position, method.before, method.after)]
-            here, *others = [net.described(net.features(images[f.index])) for f in used]
+            here, *others = [net.described(images.features(f.index)) for f in used]
             pairs = zip([images[f.index] for f in used[1:]], others, strict=True)
             found.append(net.aggregate(images[frame.index], here, pairs))
     return found

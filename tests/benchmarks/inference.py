@@ -1,0 +1,150 @@
+"""Methods on videos, in a process of its own: seconds a frame, and the memory that they take.
+
+    python inference.py full ROOT ROUNDS              at 512x896, `paper-davis`: methods beside one another
+    python inference.py end_to_end DAVIS ROUNDS       `tiny` on real frames: the network alone, a whole run
+    python inference.py memory:METHOD:FRAMES ROOT 1   `tiny` on a rendered video of so many frames
+
+print JSON. ROOT: a folder for a rendered video.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
+import plain
+
+from vipbench.baselines.aten import Aten
+from vipbench.baselines.aten_fast import AtenFast
+from vipbench.baselines.dff import Dff
+from vipbench.baselines.frame import FrameMethod
+from vipbench.datasets.davis import Davis
+from vipbench.datasets.synth_write import write_clip
+from vipbench.runner import Work
+from vipbench.specs import DatasetSpec, MethodSpec
+from vipbench.timing import stopwatch
+from vipbench.types import Video
+
+SEQUENCES = ("blackswan", "car-shadow", "libby")
+RANDOM = {"weights": "random"}
+Turns = dict[str, Callable[[], float]]
+
+
+def in_turn(turns: Turns, rounds: int) -> dict[str, list[float]]:
+    """What the turns return, round after round, after one that does not count."""
+    found: dict[str, list[float]] = {name: [] for name in turns}
+    for name, turn in list(turns.items()) * (rounds + 1):
+        found[name].append(turn())
+    return {name: times[1:] for name, times in found.items()}
+
+
+def rendered(root: Path, frames: int, size: tuple[int, int]) -> tuple[Davis, Video]:
+    """A video of walking people."""
+    if not (root / "DAVIS").exists():
+        write_clip(root, size, frames)
+    data = Davis(root / "DAVIS")
+    (video,) = data.videos("val")
+    return data, video
+
+
+def network(method: Any, video: Video) -> float:
+    """Seconds a frame without the waits for decoding."""
+    with stopwatch() as watch:
+        for _ in method.predict(video):
+            pass
+        read = watch.read()
+    return (read.seconds - read.stages.get("decode", 0.0)) / len(video.frames)
+
+
+def plainly(method: Any, video: Video) -> float:
+    """Seconds a frame of the plain loop, images decoded beforehand."""
+    images = plain.Images(method.net, video)
+    start = perf_counter()
+    plain.parsings(method, video, images)
+    return (perf_counter() - start) / len(video.frames)
+
+
+def full(root: Path, rounds: int) -> dict[str, Any]:
+    """All but the plain loop in bfloat16, by the same engine."""
+    data, video = rendered(root, 10, (512, 896))
+    nine, three = (replace(video, frames=video.frames[:n]) for n in (9, 3))
+    options: dict[str, Any] = {"preset": "paper-davis", "weights": Path("random")}
+    exact, options = Aten(data, precision="exact", **options), options | {"precision": "bf16"}
+    methods = {
+        "frame": (FrameMethod(data, **options), three),
+        "aten": (Aten(data, **options), nine),
+        "aten-fast, l = 3": (AtenFast(data, **options), nine),
+        "aten-fast, l = 5": (AtenFast(data, l=5, **options), video),
+        "dff": (Dff(data, **options), video),
+    }
+    turns: Turns = {
+        name: lambda method=method, clip=clip: network(method, clip)  # type: ignore[misc]
+        for name, (method, clip) in methods.items()
+    }
+    turns["plain loop"] = lambda: plainly(exact, nine)
+    return {"seconds": in_turn(turns, rounds)}
+
+
+def end_to_end(root: Path, rounds: int) -> dict[str, Any]:
+    """The network on one thread. Alone: its photos decoded beforehand, nothing written."""
+    data = DatasetSpec("davis", root)
+    videos = [video for video in data.open().videos("val") if video.id in SEQUENCES]
+    turns: Turns = {}
+    with tempfile.TemporaryDirectory() as out:
+        for name in ("frame", "dff", "fgfa", "aten", "aten-fast"):
+            work = Work(MethodSpec(name, RANDOM), data, Path(out) / name)
+            turns |= {name: lambda work=work: whole(work, videos), f"{name}, alone": alone(work, videos)}  # type: ignore[misc]
+        return {"seconds": in_turn(turns, rounds)}
+
+
+def whole(work: Work, videos: list[Video]) -> float:
+    return sum(work(video).seconds for video in videos)
+
+
+def alone(work: Work, videos: list[Video]) -> Callable[[], float]:
+    """Seconds of the network on photos that are decoded."""
+    method: Any = work.method
+    photo = method.engine.photo
+    photos = {(v.id, f.index): photo(f) for v in videos for f in v.frames}
+
+    def run() -> float:
+        method.engine.photo = lambda frame: photos[frame.video, frame.index]
+        start = perf_counter()
+        for video in videos:
+            for _ in method.predict(video):
+                pass
+        method.engine.photo = photo
+        return perf_counter() - start
+
+    return run
+
+
+def memory(root: Path, method: str, frames: int) -> dict[str, Any]:
+    """Peak MB of a run, from images to files."""
+    _, video = rendered(root, 50, (96, 160))
+    longer = tuple(replace(video.frames[i % 50], name=f"{i:05d}", index=i) for i in range(frames))
+    with tempfile.TemporaryDirectory() as out:
+        Work(MethodSpec(method, RANDOM), DatasetSpec("davis", root / "DAVIS"), Path(out))(
+            replace(video, frames=longer)
+        )
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    task, home, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if task.startswith("memory"):
+        _, name, length = task.split(":")
+        print(json.dumps(memory(home, name, int(length))))
+    else:
+        print(json.dumps({"full": full, "end_to_end": end_to_end}[task](home, count)))

@@ -1,0 +1,65 @@
+"""Inference: the engine beside the plain loop, methods beside one another, whole runs, memory.
+
+Recorded in docs/measurements, not asserted, but for the memory: a busy machine would fail it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from bench import Found, Row, run_alone
+
+pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+METHODS = ("frame", "dff", "fgfa", "aten", "aten-fast")
+Inference = Callable[..., Found]
+
+
+@pytest.fixture
+def inference(benchmark: Any) -> Inference:
+    """Run a task of inference.py in a process of its own: (task, folder, rounds)."""
+
+    def run(task: str, root: Path, rounds: int = 1) -> Found:
+        found: Found = benchmark.pedantic(
+            run_alone, (sys.executable, "inference.py", task, root, rounds), rounds=1, iterations=1
+        )
+        return found
+
+    return run
+
+
+def beside(seconds: dict[str, list[float]], ours: str, theirs: str, target: float, unit: str) -> Row:
+    """The median of the ratios of each round."""
+    ratio = median(b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True))
+    a, b = (f"{median(seconds[name]):.3f} {unit}" for name in (ours, theirs))
+    return Row(ours, a, theirs, b, ratio, target)
+
+
+def test_full_size(inference: Inference, tmp_path: Path, table: list[Row]) -> None:
+    """One thread, bfloat16 but for the plain loop."""
+    seconds = inference("full", tmp_path, 3)["seconds"]
+    targets = {"aten-fast, l = 3": 2.3, "aten-fast, l = 5": 3.5, "dff": 5}
+    table.append(beside(seconds, "aten", "plain loop", 1.8, "s a frame"))
+    table.extend(beside(seconds, name, "frame", target, "s a frame") for name, target in targets.items())
+    assert all(row.ratio > 1 for row in table[-4:])
+
+
+def test_end_to_end(inference: Inference, test_data: Path, table: list[Row]) -> None:
+    """Reading and writing beside a network on one thread: what is left of its own rate."""
+    seconds = inference("end_to_end", test_data / "DAVIS", 5)["seconds"]
+    table.extend(beside(seconds, f"{name}", f"{name}, alone", 0.85, "s") for name in METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_does_not_grow_with_the_video(
+    method: str, inference: Inference, tmp_path: Path, table: list[Row]
+) -> None:
+    short = run_alone(sys.executable, "inference.py", f"memory:{method}:50", tmp_path, 1)["peak_mb"]
+    long = inference(f"memory:{method}:2000", tmp_path)["peak_mb"]
+    table.append(Row.of_memory(f"`{method}`, 2,000 frames", long, "50 frames", short, 0.95))
+    assert long <= 1.05 * short
