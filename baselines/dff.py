@@ -14,12 +14,11 @@ from typing import Literal
 import torch
 
 from vipbench.baselines.costs import cost
-from vipbench.baselines.engine import GuidedEngine, Precision
+from vipbench.baselines.engine import GuidedEngine, Precision, Seen
 from vipbench.baselines.loading import network
 from vipbench.baselines.network import GuidedNet
 from vipbench.baselines.streaming import (
     Offset,
-    Seen,
     annotated,
     first,
     offsets,

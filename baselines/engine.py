@@ -133,7 +133,8 @@ class GuidedEngine(Engine[Guided]):
             return []
         with self.stage("warp"):
             keys = torch.zeros(len(flow), dtype=torch.long, device=flow.device)
-            return list(warp(features, flow, scale, self.net.border, keys=keys).split(1))
+            warped = warp(features, flow, scale, self.net.border, keys=keys)
+            return list(torch.split(warped, 1))
 
 
 def _parts(maps: Sequence[Tensor], many: int) -> list[Tensor]:

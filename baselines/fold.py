@@ -7,14 +7,16 @@ of many channels, one matrix product.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from vipbench.baselines.nn.heads import Atrous, AtrousByTaps, AtrousClassifier
+from vipbench.baselines.nn.mask import MaskHead
 from vipbench.baselines.nn.norm import BatchNorm
 
-NAMES = (("conv{}", "bn{}"), ("conv{}", "norm{}"))
+NAMES = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("conv1", "norm1"), ("conv2", "norm2"))
 """How the modules of `nn` call a convolution and its norm."""
 
 
@@ -22,23 +24,19 @@ def fold(net: nn.Module) -> None:
     """Rewrite a network in place. Norms that take the statistics of their batch stay."""
     for module in list(net.modules()):
         if isinstance(module, AtrousClassifier) and isinstance(module.atrous, Atrous):
-            module.atrous = AtrousByTaps(module.atrous)
-        for owner, conv, of, norm in _pairs(module):
-            before, after = owner.get_submodule(conv), of.get_submodule(norm)
-            if isinstance(after, BatchNorm) and after.statistics != "batch":
-                owner.add_module(conv, fuse_conv_bn_eval(before, after))
-                of.add_module(norm, nn.Identity())
+            module.atrous = AtrousByTaps([conv for conv in module.atrous if isinstance(conv, nn.Conv2d)])
+        for name, norm in _pairs(module):
+            conv, after = module.get_submodule(name), module.get_submodule(norm)
+            if isinstance(conv, nn.Conv2d) and isinstance(after, BatchNorm) and after.statistics != "batch":
+                module.set_submodule(name, fuse_conv_bn_eval(conv, after))
+                module.set_submodule(norm, nn.Identity())
 
 
-def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module, str]]:
-    """Convolutions and the norms behind them, each as its owner and its name there."""
+def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """The names of a module's convolutions and of the norms behind them."""
     there = dict(module.named_children())
+    yield from (pair for pair in NAMES if there.keys() >= set(pair))
     if isinstance(module, nn.Sequential):
-        for conv, norm in zip(there, list(there)[1:], strict=False):
-            yield module, conv, module, norm
-    for conv, norm in ((c.format(i), n.format(i)) for c, n in NAMES for i in (1, 2, 3)):
-        if conv in there and norm in there:
-            yield module, conv, module, norm
-    if "convs" in there and "norms" in there:
-        for name in dict(there["convs"].named_children()):
-            yield there["convs"], name, there["norms"], name
+        yield from pairwise(there)
+    if isinstance(module, MaskHead):
+        yield from ((f"convs.{i}", f"norms.{i}") for i in range(len(module.convs)))

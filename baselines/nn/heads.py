@@ -43,17 +43,19 @@ class AtrousByTaps(nn.Module):
     A convolution's tap is a 1x1 convolution whose result is added where the tap looks from: what col2im does.
     """
 
-    def __init__(self, convs: Atrous) -> None:
+    bias: Tensor
+
+    def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
-        self.rates = [conv.dilation[0] for conv in convs]  # type: ignore[union-attr, index]
-        weights = [conv.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) for conv in convs]  # type: ignore[operator, union-attr]
-        bias = torch.stack([conv.bias for conv in convs]).sum(0)  # type: ignore[misc]
-        self.taps = nn.Conv2d(weights[0].shape[1], sum(map(len, weights)), 1, bias=False)
-        self.taps.weight = nn.Parameter(torch.cat(weights)[:, :, None, None].detach())
-        self.register_buffer("bias", bias.detach()[:, None, None])
+        self.rates = [int(conv.dilation[0]) for conv in convs]
+        taps = torch.cat([conv.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) for conv in convs])
+        self.taps = nn.Conv2d(taps.shape[1], len(taps), 1, bias=False)
+        self.taps.weight = nn.Parameter(taps[:, :, None, None].detach())
+        biases = [conv.bias.detach() for conv in convs if conv.bias is not None]
+        self.register_buffer("bias", torch.stack(biases).sum(0)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[2:]
+        size = (x.shape[2], x.shape[3])
         maps = exact(self.taps(x)).flatten(2).chunk(len(self.rates), 1)
         parts = [F.fold(m, size, 3, r, r) for m, r in zip(maps, self.rates, strict=True)]
         return torch.stack(parts).sum(0) + self.bias

@@ -1,0 +1,54 @@
+"""Networks rewritten for inference compute the same, with fewer modules."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
+
+from torch import nn  # noqa: E402
+
+from vipbench.baselines import presets  # noqa: E402
+from vipbench.baselines.fold import fold  # noqa: E402
+from vipbench.baselines.network import FrameNet  # noqa: E402
+from vipbench.baselines.nn.heads import Atrous, AtrousByTaps  # noqa: E402
+from vipbench.baselines.nn.norm import BatchNorm  # noqa: E402
+
+
+def drawn(module: nn.Module) -> nn.Module:
+    """Its norms with statistics, scales and shifts that show."""
+    torch.manual_seed(0)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            for values, low, high in (
+                (norm.running_mean, -1, 1),
+                (norm.running_var, 0.5, 2),
+                (norm.weight.data, 0.5, 2),
+                (norm.bias.data, -1, 1),
+            ):
+                values.uniform_(low, high)  # type: ignore[union-attr]
+    return module.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("preset", ["tiny", "tiny-released"])
+def test_a_folded_network_computes_the_same(preset: str) -> None:
+    net = drawn(FrameNet(presets.load(preset, "vip"))).double()
+    image, rois = torch.randn(1, 3, 64, 64).double() * 40, torch.randn(3, 32, 14, 14).double()
+    rois = torch.randn(3, net.preset.features.channels, 14, 14).double()
+    before = net.features(image), net.head.mask(rois), net.head.parsing(net.features(image))
+    fold(net)
+    after = net.features(image), net.head.mask(rois), net.head.parsing(net.features(image))
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+    left = [norm for norm in net.modules() if isinstance(norm, BatchNorm)]
+    assert {norm.statistics for norm in left} == ({"batch"} if "released" in preset else set())
+    assert sum(isinstance(m, AtrousByTaps) for m in net.modules()) == 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rates", [(1,), (1, 3, 6), (6, 12, 18)])
+def test_taps_are_the_sum_of_the_convolutions(rates: tuple[int, ...]) -> None:
+    """Also where a rate reaches beyond the map."""
+    torch.manual_seed(0)
+    convs = Atrous(nn.Conv2d(5, 3, 3, padding=r, dilation=r) for r in rates).double()
+    x = torch.randn(2, 5, 7, 11).double()
+    torch.testing.assert_close(AtrousByTaps(list(convs)).double()(x), convs(x))  # type: ignore[arg-type]
