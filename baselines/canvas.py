@@ -46,11 +46,12 @@ class Placement:
         top, left = (canvas[0] - h) // 2, (canvas[1] - w) // 2
         return cls(size, (top, left, top + h, left + w), canvas, spec.mean)
 
-    def image(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """uint8 RGB [H, W, 3] -> float32 [3, canvas], mean subtracted."""
+    def image(self, rgb: NDArray[np.uint8] | Image.Image) -> Tensor:
+        """uint8 RGB [H, W, 3], or such an image -> float32 [3, canvas], mean subtracted."""
         top, left, bottom, right = self.window
         canvas = np.zeros((*self.canvas, 3), np.float32)
-        resized = Image.fromarray(rgb).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        photo = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
+        resized = photo.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
         canvas[top:bottom, left:right] = np.asarray(resized)
         return torch.from_numpy((canvas - np.array(self.mean, np.float32)).transpose(2, 0, 1).copy())
 

@@ -24,11 +24,11 @@ from vipbench.baselines.loading import stage
 from vipbench.baselines.network import FrameNet, GuidedNet
 from vipbench.baselines.nn.precision import lower
 from vipbench.baselines.nn.warp import warp
-from vipbench.pixels import read_image
+from vipbench.pixels import read_photo
 from vipbench.types import Frame, Parsing
 
 Precision = Literal["exact", "float32", "bf16"]
-PIXELS = {"cpu": 1 << 18, "cuda": 1 << 23, "mps": 1 << 21}
+PIXELS = {"cpu": 1 << 16, "cuda": 1 << 23, "mps": 1 << 21}
 """How many the images of a batch may have; on a CPU larger ones leave its cache."""
 PAIRS = 10
 """How many FlowNet-S gets at once in any case: most of its layers are deep and small."""
@@ -77,9 +77,9 @@ class Engine(Generic[Net]):
 
     def photo(self, frame: Frame) -> Photo:
         """Decode a frame and put it on the canvas."""
-        rgb = read_image(frame.image)
-        placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.net.preset.input, self.tight)
-        image = placement.image(rgb)[None].contiguous(memory_format=self.layout).to(self.device)
+        photo = read_photo(frame.image)
+        placement = Placement.of((photo.height, photo.width), self.net.preset.input, self.tight)
+        image = placement.image(photo)[None].contiguous(memory_format=self.layout).to(self.device)
         return Photo(frame, image, placement, image)
 
     def features(self, photos: Sequence[Photo]) -> list[Seen]:
