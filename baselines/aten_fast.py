@@ -18,7 +18,8 @@ from vipbench.types import Dataset
 class AtenFast(Aten):
     """Method `aten-fast`: `aten` with every option on that saves time, and the canvas that a photo needs.
 
-    p: other keys that encode one where no state is carried. The rest as `aten`.
+    p: other keys that encode one where no state is carried. preset: `small` is the one whose weights come with
+    vipbench, for objects. The rest as `aten`.
     """
 
     name = "aten-fast"
@@ -33,7 +34,7 @@ class AtenFast(Aten):
         stride: Literal[4, 8] = 8,
         width: Literal["full", "half"] = "half",
         tight: bool = True,
-        preset: str = "tiny",
+        preset: str = "small",
         weights: Path | None = None,
         device: str = "cpu",
         precision: Precision = "float32",

@@ -24,6 +24,7 @@ from vipbench.baselines.loading import stage
 from vipbench.baselines.network import FrameNet, GuidedNet
 from vipbench.baselines.nn.precision import lower
 from vipbench.baselines.nn.warp import warp
+from vipbench.errors import UserError
 from vipbench.pixels import read_photo
 from vipbench.types import Frame, Parsing
 
@@ -116,8 +117,10 @@ class GuidedEngine(Engine[Guided]):
     def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
         """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale [N, C, canvas / 4].
 
-        Of no pair, empty.
+        Of no pair, empty. Raises UserError for photos whose canvases differ.
         """
+        for target, reference in pairs:
+            _demand_one_canvas(target, reference)
         many = 1 if self.precision == "exact" else max(self.batch, PAIRS)
         with self.stage("flow"):
             sides = [_parts([photo.shrunk for photo in side], many) for side in zip(*pairs, strict=True)]
@@ -135,6 +138,16 @@ class GuidedEngine(Engine[Guided]):
             keys = torch.zeros(len(flow), dtype=torch.long, device=flow.device)
             warped = warp(features, flow, scale, self.net.border, keys=keys)
             return list(torch.split(warped, 1))
+
+
+def _demand_one_canvas(target: Photo, reference: Photo) -> None:
+    """Canvases differ where each is as tight as its photo allows."""
+    if target.image.shape != reference.image.shape:
+        one, other = (f"{p.frame.name} of {p.placement.size}" for p in (target, reference))
+        raise UserError(
+            f"video {target.frame.video}: frames of different sizes ({one}, {other} pixels), between which "
+            "there is no flow on tight canvases. Use -o tight=false"
+        )
 
 
 def _parts(maps: Sequence[Tensor], many: int) -> list[Tensor]:

@@ -29,14 +29,14 @@ def features(method: Any, video: Video, images: Images | None = None) -> list[An
     """The features of each annotated frame that N_parse gets, from a method with one offset."""
     loops = {"frame": _frame, "dff": _dff, "fgfa": _fgfa, "aten": _aten, "aten-fast": _aten}
     with torch.inference_mode():
-        return loops[method.name](method, video, images or Images(method.net, video))
+        return loops[method.name](method, video, images or Images(method.net, video, method.engine.tight))
 
 
 class Images(dict[int, Any]):
     """The images of a video by their index, and the features of those asked for, each computed once."""
 
-    def __init__(self, net: Any, video: Video) -> None:
-        super().__init__({frame.index: photo(frame, net)[0] for frame in video.frames})
+    def __init__(self, net: Any, video: Video, tight: bool = False) -> None:
+        super().__init__({frame.index: photo(frame, net, tight)[0] for frame in video.frames})
         self.net = net
         self.known: dict[int, Any] = {}
 
@@ -51,7 +51,7 @@ def parsings(method: Any, video: Video, images: Images | None = None) -> dict[in
     found = {}
     for frame, maps in zip(video.annotated, features(method, video, images), strict=True):
         with torch.inference_mode():
-            (found[frame.index],) = method.net.parse(maps, [photo(frame, method.net)[1]])
+            (found[frame.index],) = method.net.parse(maps, [photo(frame, method.net, method.engine.tight)[1]])
     return found
 
 

@@ -1,6 +1,7 @@
 """The engine beside the plain loops: the same bits where it says so, within bounds where it does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 import plain  # noqa: E402
 from made_video import addresses, as_bytes, made, photos, raw_features, small  # noqa: E402
 
+from vipbench import UserError  # noqa: E402
 from vipbench.baselines import weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.aten_fast import AtenFast  # noqa: E402
@@ -34,7 +36,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "aten-p0": partial(Aten, p=0),
     "aten-carry": partial(Aten, carry=True),
     "aten-stride8": partial(Aten, stride=8, p=1),
-    "aten-fast": AtenFast,
+    "aten-fast": partial(AtenFast, preset="tiny"),
 }
 VIDEOS = {
     "whole": addresses(range(11)),
@@ -89,6 +91,33 @@ def test_float32_gives_the_features_up_to_rounding(name: str, tmp_path: Path) ->
     for (_, maps), plainly in zip(found, expected, strict=True):
         assert maps.is_contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(maps, plainly, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["exact", "float32"])
+def test_a_tight_canvas_is_the_same_to_every_method(precision: str, tmp_path: Path) -> None:
+    """As the plain loop on the same canvas; of a narrow photo in a large canvas that is what it needs."""
+    clip = video_of("whole", tmp_path)
+    for name in ("frame", "aten", "aten-fast"):
+        method = build(name, "davis", tmp_path, precision=precision, tight=True)
+        spec = replace(method.net.preset.input, height=256, width=128)
+        method.net.preset = replace(method.net.preset, input=spec)
+        exact = build(name, "davis", tmp_path, precision="exact", tight=True)
+        exact.net.preset = method.net.preset
+        for (_, maps), plainly in zip(raw_features(method, clip), plain.features(exact, clip), strict=True):
+            assert maps.shape[2:] == (64 // 4, 128 // 4)  # 48x70 pixels
+            torch.testing.assert_close(maps, plainly, rtol=1e-4, atol=1e-4)
+
+
+def test_photos_of_different_sizes_share_no_tight_canvas(tmp_path: Path) -> None:
+    photos(tmp_path, [0], (48, 70))
+    photos(tmp_path, [1, 2], (70, 48))
+    clip = addresses(range(3), root=tmp_path)
+    with pytest.raises(UserError, match=r"frames of different sizes .*Use -o tight=false"):
+        list(AtenFast(made("davis"), preset="tiny", weights=Path("random")).predict(clip))
+    assert (
+        len(list(AtenFast(made("davis"), preset="tiny", weights=Path("random"), tight=False).predict(clip)))
+        == 3
+    )
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ from vipbench.timing import stopwatch
 from vipbench.types import Video
 
 SEQUENCES = ("blackswan", "car-shadow", "libby")
-RANDOM = {"weights": "random"}
+RANDOM = {"weights": "random", "preset": "tiny"}
 Turns = dict[str, Callable[[], float]]
 
 
