@@ -18,8 +18,8 @@ from vipbench.types import Dataset
 class AtenFast(Aten):
     """Method `aten-fast`: `aten` with every option on that saves time, and the canvas that a photo needs.
 
-    p: other keys that encode one where no state is carried. preset: `small` is the one whose weights come with
-    vipbench, for objects. The rest as `aten`.
+    p: other keys that encode one where no state is carried. preset: weights come with vipbench for `small`,
+    for objects. The rest as `aten`.
     """
 
     name = "aten-fast"
