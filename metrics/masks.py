@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -23,10 +24,11 @@ def drawn(gt: SegmentMap, pred: SegmentMap, pairs: Pairs) -> tuple[object, objec
 
     The maps are of the same size. None where there are no kernels, no pixels, no pairs, or far too many.
     """
-    if not native or not gt.ids.size or not pairs:
+    pixels = math.prod(gt.size)
+    if not native or not pixels or not pairs:
         return None
     one, other, numbered = _numbered(pairs)
-    if (len(one) + len(other)) * gt.ids.size > ROOM:
+    if (len(one) + len(other)) * pixels > ROOM:
         return None
     return _masks(gt.runs, one), _masks(pred.runs, other), numbered
 

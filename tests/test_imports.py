@@ -31,7 +31,7 @@ ALLOWED = {
     "rows": "errors",
     "instances": "errors types rle",
     "archive": "errors",
-    "png": "native",
+    "png": "native runs",
     "pixels": "errors native runs types png",
     "flow": "errors atomic",
     "registry": "errors",

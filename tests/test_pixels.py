@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vipbench.errors import UserError
-from vipbench.pixels import palette, probe, read_ids, read_image, write_ids, write_image
+from vipbench.pixels import palette, probe, read_ids, read_image, read_map, write_ids, write_image
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 
@@ -34,6 +34,11 @@ def test_every_label_mode_reads_as_its_ids(tmp_path: Path, mode: str) -> None:
     found = read_ids(path)
     assert found.dtype == (np.uint16 if mode == "I;16" else np.uint8)
     np.testing.assert_array_equal(found, ids)
+    label = read_map(path, void=1)
+    assert label.size == found.shape
+    assert label.ids.dtype == found.dtype
+    np.testing.assert_array_equal(label.ids, ids)
+    assert [segment.id for segment in label.segments] == sorted({*ids.ravel().tolist()} - {0, 1})
 
 
 def test_low_bit_palettes_with_transparency_read_as_their_ids(tmp_path: Path) -> None:

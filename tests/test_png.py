@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from made_png import Kind, png
 from PIL import Image
 
-from vipbench.png import decode
+from vipbench.png import decode, runs
+from vipbench.runs import Runs
 
 pytestmark = pytest.mark.usefixtures("kernels")
 SHAPES = st.tuples(st.integers(1, 30), st.integers(1, 70))
@@ -22,9 +23,13 @@ SHAPES = st.tuples(st.integers(1, 30), st.integers(1, 70))
 @given(arrays(np.uint8, SHAPES), st.booleans(), st.integers(0, 5), st.booleans())
 def test_ids_are_those_of_pillow(ids: np.ndarray, palette: bool, lines: int, transparent: bool) -> None:
     data = png(ids, Kind(palette=palette, filter=lines, transparent=transparent))
-    found = decode(data)
+    found, seen = decode(data), runs(data)
     if found is not None:
         assert found.tolist() == np.asarray(Image.open(BytesIO(data))).tolist()
+    assert (found is None) == (seen is None)
+    if found is not None and seen is not None:
+        assert seen.same(Runs.of(found))
+        assert seen.pixels.tolist() == found.tolist()
 
 
 @pytest.mark.parametrize("lines", range(6))

@@ -41,6 +41,31 @@ def test_the_type_of_the_ids_changes_nothing(ids: np.ndarray[tuple[int, int], np
         assert narrow.digest == other.digest
 
 
+@given(arrays(np.uint8, SHAPES, elements=st.integers(0, 3), fill=st.just(0)))
+def test_a_byte_before_each_line_changes_nothing(
+    lines: np.ndarray[tuple[int, int], np.dtype[np.uint8]],
+) -> None:
+    ids = lines[:, 1:]
+    if ids.size:
+        found, other = Runs.of_lines(lines.tobytes(), ids.shape), Runs.of(ids)
+        assert found.same(other)
+        assert found.ids.tolist() == other.ids.tolist()
+        assert found.pixels.tolist() == ids.tolist()
+
+
+@pytest.mark.parametrize("length", [0, 11, 13, 16])
+def test_lines_of_another_length_are_none(length: int) -> None:
+    with pytest.raises(ValueError, match=r"size|reshape"):
+        Runs.of_lines(bytes(length), (3, 3))
+
+
+def test_maps_are_the_same_by_size_and_pixels() -> None:
+    ids = np.array([[1, 1, 2], [0, 0, 1]], np.uint8)
+    others = ids.reshape(3, 2), ids + np.uint8(1), np.array([[1, 2, 2], [0, 0, 1]], np.uint8)
+    assert Runs.of(ids).same(Runs.of(ids.astype(np.uint16)))
+    assert not any(Runs.of(ids).same(Runs.of(other)) for other in others)
+
+
 def test_the_digest_tells_maps_apart() -> None:
     maps = [np.zeros((2, 3)), np.zeros((3, 2)), np.ones((2, 3)), np.eye(2, 3)]
     assert len({Runs.of(ids.astype(np.uint8)).digest for ids in maps}) == 4

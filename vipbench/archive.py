@@ -64,6 +64,14 @@ class ZipPath(PosixPath):
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def names(folder: Path) -> list[str]:
+    """What lies directly below a folder, in any order; nothing if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    # To make a path of each takes longer than to list them.
+    return [path.name for path in folder.iterdir()] if isinstance(folder, ZipPath) else os.listdir(folder)
+
+
 def opened(path: Path) -> Path:
     """A folder as it is, a zip file as a ZipPath.
 

@@ -6,6 +6,7 @@ import gc
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, Protocol
 
 from vipbench.errors import UserError
@@ -53,9 +54,10 @@ def no_collection() -> Iterator[None]:
 
 def labels(groups: Protocols, finished: dict[str, list[Score]]) -> dict[str, list[str]]:
     """The labels of each protocol's numbers, those of single classes, sequences and frames included."""
+    known = {text: dict.fromkeys(map(itemgetter(0), scores)) for text, scores in finished.items()}
     return {
-        protocol: list(dict.fromkeys(s.measure for m in known for s in finished[str(m)]))
-        for protocol, known in groups.items()
+        protocol: list(dict.fromkeys(label for measure in measures for label in known[str(measure)]))
+        for protocol, measures in groups.items()
     }
 
 

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vipbench import png
 from vipbench.errors import ProblemError
-from vipbench.types import Ids
+from vipbench.types import Ids, RunMap, SegmentMap
 
 LABEL_MODES = {"1", "L", "P", "I;16"}
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -82,7 +82,17 @@ def read_ids(path: File) -> Ids:
 
     Raises UserError for a missing or damaged file and for colour images, which carry no ids.
     """
+    return _ids(path, _content(path))
+
+
+def read_map(path: File, void: int | None = None) -> SegmentMap:
+    """The same, with a row for each id that has pixels, but for void. Raises as `read_ids`."""
     data = _content(path)
+    runs = png.runs(data)
+    return SegmentMap.of(_ids(path, data), void) if runs is None else RunMap(runs, void)
+
+
+def _ids(path: File, data: bytes) -> Ids:
     plain = png.decode(data)
     return _decode(path, data) if plain is None else plain
 

@@ -54,13 +54,13 @@ def _same(folder: Folder, dataset: Dataset, video: Video, layer: str) -> bool:
 
 def _equal(folder: Folder, dataset: Dataset, frame: Frame, layer: str) -> bool:
     try:
-        found = folder.read(frame.video, frame.name).layer(layer).ids
-        truth = dataset.read(frame).layer(layer).ids
+        found = folder.read(frame.video, frame.name).layer(layer)
+        truth = dataset.read(frame).layer(layer)
     except ProblemError:  # missing or damaged
         return False
     if "davis2016" in dataset.protocols:  # any value is the object
-        return np.array_equal(found != 0, truth != 0)
-    return np.array_equal(found, truth)
+        return np.array_equal(found.ids != 0, truth.ids != 0)
+    return found.runs.same(truth.runs)
 
 
 def shifted(where: str, names: Collection[str], present: Collection[str]) -> list[Problem]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipbench.native import native, zlib
+from vipbench.runs import Runs
 
 DAMAGE = (ValueError, struct.error, zlib.error)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,12 +44,24 @@ del _freed
 def decode(data: bytes) -> NDArray[np.uint8] | None:
     """The ids [H, W] of a PNG file's bytes: gray values or palette indices; None if it is not a plain one."""
     try:
-        return _decode(data)
+        return _pixels(*_lines(data))
     except DAMAGE:
         return None
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def runs(data: bytes) -> Runs | None:
+    """The runs of the same ids; of lines without a filter they are found where these were inflated."""
+    try:
+        lines, height, width = _lines(data)
+        if lines[:: width + 1].count(0) < height:
+            return Runs.of(_pixels(lines, height, width))
+        return Runs.of_lines(lines, (height, width))
+    except DAMAGE:
+        return None
+
+
+def _lines(data: bytes) -> tuple[bytes, int, int]:
+    """The scanlines, each with its filter byte; height, width."""
     chunks = list(_chunks(data))
     order = [kind for kind, _ in groupby(kind for kind, _ in chunks)]
     # Once each, in one piece: whatever else a file holds, Pillow shall decide.
@@ -66,8 +79,9 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     if not 0 < size <= MOST * len(packed) or len(packed) > size + 65536:
         raise ValueError("another size than the header says")
     lines = zlib.decompress(packed, bufsize=size)
-    pixels = native.unfilter(lines, height, width) if native else _unfilter(lines, height, width)
-    return np.frombuffer(pixels, np.uint8).reshape(height, width)
+    if len(lines) != size:
+        raise ValueError("another size than the header says")
+    return lines, height, width
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -83,6 +97,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("damaged")
         at += length + 12
         yield kind, content
+
+
+def _pixels(lines: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    pixels = native.unfilter(lines, height, width) if native else _unfilter(lines, height, width)
+    return np.frombuffer(pixels, np.uint8).reshape(height, width)
 
 
 def _unfilter(lines: bytes, height: int, width: int) -> bytes:

@@ -41,10 +41,36 @@ class Runs:
             raise ValueError(f"a map of {ids.size} pixels, more than {MOST_PIXELS}")
         if native and ids.size:
             height, width = ids.shape
-            found = native.runs(np.ascontiguousarray(ids), ids.itemsize, height, width)
-            starts, values, distinct = map(np.frombuffer, found, (np.int32, np.uint16, np.uint16))
-            return cls((height, width), starts, values, distinct)
+            return cls._found(
+                native.runs(np.ascontiguousarray(ids), ids.itemsize, height, width, 0), ids.shape
+            )
         return cls(ids.shape, *_runs(ids))
+
+    @classmethod
+    def of_lines(cls, lines: bytes, size: tuple[int, int]) -> Runs:
+        """The runs of a map of 8-bit ids that has a byte before each line, as PNG scanlines have.
+
+        Raises ValueError for another length, and as `of`.
+        """
+        height, width = size
+        if native and 0 < height * width <= MOST_PIXELS:
+            return cls._found(native.runs(lines, 1, height, width, 1), size)
+        return cls.of(np.frombuffer(lines, np.uint8).reshape(height, width + 1)[:, 1:])
+
+    @classmethod
+    def _found(cls, found: tuple[bytes, bytes, bytes], size: tuple[int, int]) -> Runs:
+        starts, values, distinct = map(np.frombuffer, found, (np.int32, np.uint16, np.uint16))
+        return cls(size, starts, values, distinct)
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The map [H, W] itself, of ids below 256."""
+        return np.repeat(self.values.astype(np.uint8), self.lengths).reshape(self.size)
+
+    def same(self, other: Runs) -> bool:
+        """Whether two maps are equal."""
+        alike = self.size == other.size and np.array_equal(self.starts, other.starts)
+        return alike and np.array_equal(self.values, other.values)
 
     @cached_property
     def lengths(self) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def score(
         dataset=dataset.name,
         split=split,
         protocols=labels(groups, finished),
-        scores=tuple(score for scores in finished.values() for score in scores),
+        scores=tuple(chain.from_iterable(finished.values())),
         timing=made.timing,
         provenance=_provenance(
             dataset, folder.name, results, (*map(str, problems), *made.warnings, *notes), made.run

@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from vipbench.instances import strangers
 from vipbench.metrics.measure import Measure, Pair, objects_of, without_void
 from vipbench.seen import Content, Seen
 from vipbench.specs import source_files
-from vipbench.types import Frame, Parsing, Video
+from vipbench.types import Dataset, Frame, Parsing, Video
 from vipbench.version import __version__
 from vipbench.work import FolderWork
 
@@ -75,9 +76,9 @@ class VideoWork(FolderWork):
 
     def _observe(self, video: Video, measures: tuple[Measure, ...]) -> Scored:
         """Hash a video's frames and let the measures see them, in one reading."""
-        content, seen = Content(), Seen(measures)
-        problems = doubts(self.folder if video.id in self.videos else None, self.dataset, video)
-        for frame, pair in self._pairs(video, problems):
+        content, seen, first = Content(), Seen(measures), remembering(self.dataset)
+        problems = doubts(self.folder if video.id in self.videos else None, first, video)
+        for frame, pair in self._pairs(video, first, problems):
             content.add(pair)
             seen.keep(seen.observe(pair), frame.tags)
             del pair  # so that the next frame takes its memory, which is still in the processor's caches
@@ -85,16 +86,16 @@ class VideoWork(FolderWork):
             return Scored(video.id, problems=tuple(problems))
         return Scored(video.id, *content.hashes, seen.states(), seen.groups(), tuple(problems))
 
-    def _pairs(self, video: Video, problems: list[Problem]) -> Iterator[tuple[Frame, Pair]]:
+    def _pairs(self, video: Video, first: Dataset, problems: list[Problem]) -> Iterator[tuple[Frame, Pair]]:
         """Ground truth and prediction of the annotated frames in time order, up to the first error.
 
-        problems: takes what is wrong with the files of all frames.
+        first: reads the first frame. problems: takes what is wrong with the files of all frames.
         """
         frames, objects = video.annotated, tuple[int, ...]()
         present = set(self.folder.frames(video.id)) if video.id in self.videos else set()
-        classes = classes_of(self.dataset, video) if present else 0
+        classes = classes_of(first, video) if present else 0
         for position, frame in enumerate(frames):
-            gt, missing = self.dataset.read(frame), frame.name not in present
+            gt, missing = (self.dataset if position else first).read(frame), frame.name not in present
             objects = objects if position else objects_of(gt)
             pred = self._missing(gt) if missing else self._prediction(frame, gt, classes, problems)
             if pred is not None and all(problem.warning for problem in problems):
@@ -121,6 +122,13 @@ class VideoWork(FolderWork):
         known = [str(measure) for measure in self.measures]
         parts = [_code(self.measures), data, str(self.root.resolve()), video.split, video.id, tags, known]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def remembering(dataset: Dataset) -> Dataset:
+    """The data set; a frame that was read last, as the first is for several questions, is not read again."""
+    found = copy(dataset)
+    vars(found)["read"] = lru_cache(1)(dataset.read)
+    return found
 
 
 def _read(path: Path) -> Scored | None:

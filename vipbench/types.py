@@ -102,6 +102,26 @@ class SegmentMap:
         return cls(np.zeros(size, np.uint16))
 
 
+class RunMap(SegmentMap):
+    """A map of 8-bit ids of which the runs are at hand; its pixels are made of these when they are asked for.
+
+    A row for each id that has pixels, as `SegmentMap.of` gives.
+    """
+
+    def __init__(self, runs: Runs, void: int | None = None) -> None:
+        vars(self).update(runs=runs, segments=_rows(runs.ids.tobytes(), void))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.runs.size
+
+    @cached_property
+    def ids(self) -> Ids:
+        """uint8 [H, W]."""
+        return self.runs.pixels
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """An object with a mask of its own, a box, or both: a COCO annotation or detection.
@@ -154,8 +174,8 @@ class Parsing:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels, of any layer. Raises ValueError where there is none."""
-        layers: list[SegmentMap | Instances | None] = list(vars(self).values())
-        for layer in layers:
+        layer: SegmentMap | Instances | None
+        for layer in vars(self).values():
             if layer is not None:
                 return layer.size
         raise ValueError("this parsing has no layer")
@@ -181,13 +201,17 @@ class Parsing:
         )
 
 
+UNNAMED = frozenset("/\\\0#:")
+"""What no name holds."""
+
+
 def is_name(text: str) -> bool:
     """Whether a video or a frame may be called so: one visible component of a path on any system.
 
     Folders and files are written, and replaced, under these names; and numbers are told apart by them, in
     which "all", "#" and ":" have a meaning of their own.
     """
-    return bool(text) and text != "all" and not text.startswith(".") and not set(text) & set("/\\\0#:")
+    return bool(text) and text != "all" and not text.startswith(".") and UNNAMED.isdisjoint(text)
 
 
 @dataclass(frozen=True, slots=True)

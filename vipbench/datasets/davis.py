@@ -10,7 +10,7 @@ import numpy as np
 
 from vipbench.datasets import davis_attributes, davis_check
 from vipbench.errors import Problem, ProblemError, UserError
-from vipbench.pixels import home, read_ids
+from vipbench.pixels import home, read_ids, read_map
 from vipbench.rows import read_lines
 from vipbench.types import Frame, Parsing, SegmentMap, Video, is_name
 
@@ -121,12 +121,11 @@ class Davis:
 
     def read(self, frame: Frame) -> Parsing:
         """The objects of a frame. Raises UserError for a missing or damaged annotation."""
-        ids = read_ids(self.label(frame))
         if self.year == 2016:
-            ids = (ids != 0).view(np.uint8)
-        found = SegmentMap.of(ids, self.void)
-        if self.year == 2017 and self.void is None and VOID in found.present:
-            found = SegmentMap.of(np.where(ids == VOID, ids.dtype.type(0), ids))
+            return Parsing(object=SegmentMap.of((read_ids(self.label(frame)) != 0).view(np.uint8)))
+        found = read_map(self.label(frame), self.void)
+        if self.void is None and VOID in found.present:
+            found = SegmentMap.of(np.where(found.ids == VOID, found.ids.dtype.type(0), found.ids))
         return Parsing(object=found)
 
     def check(self, split: str) -> list[Problem]:

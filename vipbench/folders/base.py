@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vipbench.archive import names
 from vipbench.errors import Problem
 from vipbench.types import Frame, Parsing, SegmentMap
 
@@ -64,7 +65,7 @@ def subfolders(root: Path) -> list[str]:
 
 def files_in(folder: Path) -> list[str]:
     """The names directly below a folder, sorted, without hidden ones; none if there is no such folder."""
-    return sorted(p.name for p in folder.iterdir() if is_visible(p.name)) if folder.is_dir() else []
+    return sorted(filter(is_visible, names(folder)))
 
 
 def is_visible(name: str) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vipbench.errors import Problem, ProblemError
 from vipbench.folders.base import files_in, id_problems, mask_problems, size_problems, subfolders
-from vipbench.pixels import home, read_ids, write_ids
-from vipbench.types import Frame, Parsing, SegmentMap
+from vipbench.pixels import home, read_map, write_ids
+from vipbench.types import Frame, Parsing
 
 
 class DavisFolder:
@@ -36,7 +36,7 @@ class DavisFolder:
 
     def read(self, video: str, frame: str) -> Parsing:
         """The object layer, with a row for each id that has pixels. Raises UserError if unreadable."""
-        return Parsing(object=SegmentMap.of(read_ids(self._path(video, frame))))
+        return Parsing(object=read_map(self._path(video, frame)))
 
     def write(self, video: str, frame: str, parsing: Parsing) -> None:
         """Write the ids of the object layer."""
@@ -48,7 +48,7 @@ class DavisFolder:
         """An unreadable image, a wrong size, ids at or above `classes`, values that no mask has."""
         path = self._path(frame.video, frame.name)
         try:
-            found = SegmentMap.of(read_ids(path))
+            found = read_map(path)
         except ProblemError as error:
             return None, [error.problem]
         ids = id_problems(path, found, classes) or mask_problems(path, found)

@@ -24,8 +24,13 @@ class Kernels(Protocol):
         Raises ValueError for another length and for an unknown filter.
         """
 
-    def runs(self, ids: object, itemsize: int, height: int, width: int) -> tuple[bytes, bytes, bytes]:
-        """(starts int32 [n], values uint16 [n], distinct values uint16, ascending); see runs.py."""
+    def runs(
+        self, ids: object, itemsize: int, height: int, width: int, before: int
+    ) -> tuple[bytes, bytes, bytes]:
+        """(starts int32 [n], values uint16 [n], distinct values uint16, ascending); see runs.py.
+
+        before: how many bytes before each line are none of it; 1 for PNG scanlines, else 0.
+        """
 
     def joint(
         self, gt_starts: object, gt_values: object, pred_starts: object, pred_values: object, total: int

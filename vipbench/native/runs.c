@@ -133,26 +133,41 @@ static inline unsigned value_of(const uint8_t *at, int itemsize)
     return wide;
 }
 
-/* A run starts where an item differs from the one before, and with each line. */
-static int find(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width)
+/* The values of the runs; and where they start, without the byte before each line. */
+static void look_up(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t line, int before)
 {
-    Py_ssize_t bytes = height * width * itemsize, line = width * itemsize;
+    int32_t passed = 0;
+    Py_ssize_t next = before;
+    for (Py_ssize_t i = 0; i < runs->n; i++) {
+        Py_ssize_t at = (Py_ssize_t)runs->start[i] * itemsize;
+        runs->value[i] = value_of(ids + at, itemsize);
+        runs->seen[runs->value[i]] = 1;
+        passed += at == next ? before : 0;
+        next += at == next ? line : 0;
+        runs->start[i] -= passed;
+    }
+}
+
+/* A run starts where an item differs from the one before, and with each line. `before` each line there may be a byte
+   that is none of it. */
+static int find(Runs *runs, const uint8_t *ids, int itemsize, Py_ssize_t height, Py_ssize_t width, int before)
+{
+    Py_ssize_t line = width * itemsize + before, bytes = height * line, next = line + before, none = line;
     if (!reserve(runs, 1))
         return 0;
-    runs->start[runs->n++] = 0;
-    for (Py_ssize_t at = itemsize; at < bytes; at += 64 * BLOCKS) {
+    runs->start[runs->n++] = before;
+    for (Py_ssize_t at = itemsize + before; at < bytes; at += 64 * BLOCKS) {
         uint64_t starts[BLOCKS];
         int blocks = compare(ids, itemsize, at, bytes, starts);
-        for (; line < bytes && line < at + 64 * BLOCKS; line += width * itemsize)
-            starts[(line - at) / 64] |= 1ull << ((line - at) % 64);
+        for (; before && none < bytes && none < at + 64 * BLOCKS; none += line)
+            starts[(none - at) / 64] &= ~(1ull << ((none - at) % 64));
+        for (; next < bytes && next < at + 64 * BLOCKS; next += line)
+            starts[(next - at) / 64] |= 1ull << ((next - at) % 64);
         if (!reserve(runs, 64 * BLOCKS + 2))
             return 0;
         note(runs, starts, blocks, at, itemsize);
     }
-    for (Py_ssize_t i = 0; i < runs->n; i++) {
-        runs->value[i] = value_of(ids + (Py_ssize_t)runs->start[i] * itemsize, itemsize);
-        runs->seen[runs->value[i]] = 1;
-    }
+    look_up(runs, ids, itemsize, line, before);
     return 1;
 }
 
@@ -160,16 +175,17 @@ PyObject *runs(PyObject *self, PyObject *args)
 {
     Py_buffer ids;
     Py_ssize_t height, width;
-    int itemsize;
-    if (!PyArg_ParseTuple(args, "y*inn", &ids, &itemsize, &height, &width))
+    int itemsize, before;
+    if (!PyArg_ParseTuple(args, "y*inni", &ids, &itemsize, &height, &width, &before))
         return NULL;
-    Py_ssize_t possible = itemsize == 1 ? 256 : IDS;
+    Py_ssize_t possible = itemsize == 1 ? 256 : IDS, line = width * itemsize + before;
     Runs *found = calloc(1, sizeof *found + possible);
     PyObject *result = NULL;
-    int ok = found && (itemsize == 1 || itemsize == 2) && height > 0 && width > 0 &&
-             ids.len / itemsize / width == height && ids.len % (itemsize * width) == 0 && height <= INT32_MAX / width;
+    int ok = found && (itemsize == 1 || (itemsize == 2 && !before)) && (before == 0 || before == 1) && height > 0 &&
+             width > 0 && width < INT32_MAX && height <= INT32_MAX / (width + before) && ids.len / line == height &&
+             ids.len % line == 0;
     Py_BEGIN_ALLOW_THREADS
-    ok = ok && find(found, ids.buf, itemsize, height, width);
+    ok = ok && find(found, ids.buf, itemsize, height, width, before);
     Py_END_ALLOW_THREADS
     uint16_t *present = ok ? malloc(possible * sizeof *present) : NULL;
     if (present) {
