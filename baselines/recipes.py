@@ -37,7 +37,8 @@ class Recipe:
     build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
     whose weights it starts from. held_out: the losses and more figures, measured on held-out samples. fits:
     which frames can be samples; all without it. divisor: of the canvas' sides; a batch has so many more
-    images that it has as many pixels.
+    images that it has as many pixels. frozen: parts taken from the first of the starts, which gives no
+    others, and stay as they are. longer: how many times the stage's steps.
     """
 
     build: Callable[[Preset], nn.Module]
@@ -47,15 +48,16 @@ class Recipe:
     held_out: Measured | None = None
     fits: Callable[[Preset], Fits] | None = None
     divisor: int = 1
+    frozen: tuple[str, ...] = ()
+    longer: int = 1
 
     def sized(self, sizes: Preset) -> Preset:
-        """The preset with this recipe's canvas and batch."""
+        """The preset with this recipe's canvas, batch and steps."""
         n, spec, stage = self.divisor, sizes.input, getattr(sizes, self.stage)
-        if n == 1:
-            return sizes
         small = replace(spec, height=spec.height // n, width=spec.width // n, min_side=spec.min_side // n)
         small = replace(small, crop=tuple(side // n for side in spec.crop))
-        return replace(sizes, input=small, **{self.stage: replace(stage, batch=stage.batch * n * n)})
+        stage = replace(stage, batch=stage.batch * n * n, steps=stage.steps * self.longer)
+        return replace(sizes, input=small, **{self.stage: stage})
 
 
 def own(net: FrameNet, image: Tensor, others: Sequence[Tensor], same: Sequence[Tensor]) -> Tensor:
@@ -160,7 +162,11 @@ RECIPES = {
     "aten-carry": _aten(partial(AtenNet, carry=True)),
     "aten-stride8": _aten(partial(AtenNet, stride=8)),
     "aten-narrow": _aten(partial(AtenNet, width="half")),
+    # ATEN's N_feat and N_parse stay: what is cheaper learns to serve them, in more steps that cost less.
     "aten-fast": _aten(
-        partial(AtenNet, flow_input="quarter", carry=True, stride=8, width="half"), starts=QUARTER
+        partial(AtenNet, flow_input="quarter", carry=True, stride=8, width="half"),
+        starts=("aten", "flow-quarter"),
+        frozen=("features", "head"),
+        longer=4,
     ),
 }

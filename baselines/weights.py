@@ -155,11 +155,15 @@ def shipped(method: str, task: str, preset: str) -> Path | None:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, path: Path) -> None:
-    """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values."""
+def initialise(model: nn.Module, path: Path, parts: tuple[str, ...] = ()) -> None:
+    """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values.
+
+    parts: submodules that alone are copied; all without it.
+    """
     _, state = _read(path)
     own = model.state_dict()
-    for name in own.keys() & state.keys():
+    wanted = tuple(f"{part}." for part in parts) or ""
+    for name in own.keys() & {name for name in state if name.startswith(wanted)}:
         if own[name].shape != state[name].shape:
             got, want = list(state[name].shape), list(own[name].shape)
             raise UserError(f"{path}: {name} is {got}, expected {want}. Start from weights of this preset")

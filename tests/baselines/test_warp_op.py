@@ -10,8 +10,6 @@ from warp_backends import INTERPRETED  # noqa: E402
 
 import vipbench.baselines.nn.warp as module  # noqa: E402
 from vipbench.baselines.nn.warp import TRITON, cpu, warp  # noqa: E402
-from vipbench.baselines.nn.warp.cpu import warp_cpu  # noqa: E402
-from vipbench.baselines.nn.warp.cuda import warp_triton  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
 LAST = torch.channels_last
@@ -33,7 +31,7 @@ def samples() -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("sample", samples())
 def test_an_operator_of_torch_as_torch_wants_them(sample: tuple[Any, ...]) -> None:
-    torch.library.opcheck(warp_cpu, sample)
+    torch.library.opcheck(torch.ops.vipbench.warp_cpu.default, sample)
 
 
 @pytest.mark.skipif(not TRITON, reason="Triton is not installed")
@@ -41,7 +39,7 @@ def test_an_operator_of_torch_as_torch_wants_them(sample: tuple[Any, ...]) -> No
 def test_triton_s_too() -> None:
     device = "cpu" if INTERPRETED else "cuda"
     moved = (each.detach().to(device) if isinstance(each, torch.Tensor) else each for each in samples()[1])
-    torch.library.opcheck(warp_triton, tuple(moved))
+    torch.library.opcheck(torch.ops.vipbench.warp_triton.default, tuple(moved))
 
 
 class Propagation(torch.nn.Module):

@@ -7,7 +7,7 @@
 
 /* The loops are compiled for wider vectors too, and the processor's own are taken when the module is loaded. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #define WITHIN static inline __attribute__((always_inline)) /* else it would not be compiled with its caller */
 #else
 #define WIDE

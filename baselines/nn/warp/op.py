@@ -17,7 +17,7 @@ Layout = Callable[[Tensor], torch.memory_format]
 
 
 def operator(name: str, warp: Warp, gradients: Gradients, layout: Layout) -> Warp:
-    """The operator vipbench::NAME. Features, scale and output are of one type, the flow of its own."""
+    """The operator vipbench::NAME, as a function. Features, scale and output are of one type."""
 
     def forward(
         features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str
@@ -59,4 +59,12 @@ def operator(name: str, warp: Warp, gradients: Gradients, layout: Layout) -> War
         return *found, None if ctx.saved_tensors[2] is None else of_scale, None, None
 
     op.register_autograd(differentiate, setup_context=keep)
-    return op
+
+    def call(
+        features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str
+    ) -> Tensor:
+        # An operator's first call imports torch's compiler, which takes a second or two.
+        plain = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        return (warp if plain else op)(features, flow, scale, keys, border)
+
+    return call
