@@ -15,6 +15,7 @@ from vipbench.baselines import presets, train_loop, train_rules  # noqa: E402
 from vipbench.baselines.network import FrameNet  # noqa: E402
 from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.nn.convrnn import hard_sigmoid  # noqa: E402
+from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
 RELEASED = {
@@ -164,3 +165,13 @@ def test_the_papers_epochs_in_steps(preset: str, task: str, epochs: int, frames:
     for stage in (sizes.frame, sizes.temporal):
         assert stage.steps * stage.batch == pytest.approx(epochs * frames, rel=1e-3)
         assert stage.drop == at_peak / epochs
+
+
+def test_a_recipe_may_change_the_canvas_the_batch_and_the_steps() -> None:
+    """A quarter of the canvas with as many pixels a step; and more steps."""
+    sizes = presets.load("small", "davis")
+    small = RECIPES["flow-quarter"].sized(sizes)
+    assert (small.input.height, small.input.width, small.input.min_side) == (64, 112, 60)
+    assert small.flow_stage.batch == 16 * sizes.flow_stage.batch
+    assert RECIPES["aten-fast"].sized(sizes).temporal.steps == 4 * sizes.temporal.steps
+    assert RECIPES["aten"].sized(sizes) == sizes

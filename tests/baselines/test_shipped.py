@@ -68,10 +68,21 @@ def test_files_are_small_and_say_what_they_are(root: Path) -> None:
     for file in files:
         found = weights.about(file)
         task, method = found["task"], found["method"]
-        expected = train._about(method, presets.load("tiny", task), kinds[task], 0)
+        sizes = RECIPES[method].sized(presets.load(found["preset"], task))
+        if found["preset"] == "small":  # learnt from the same videos at another size
+            found |= {"data": train._about(method, sizes, kinds[task], 0)["data"]}
+        expected = train._about(method, sizes, kinds[task], 0)
         assert file == train_starts.file_of(folder, expected)
         assert expected.items() <= found.items()
         assert found["plateau"] in ("yes", "no")
-        if method != "frame":
-            assert found["start_frame"] == train_starts.digest(folder / f"tiny-frame-{task}.safetensors")
-    assert {weights.about(f)["method"] for f in files} == set(RECIPES) - {"flow"}
+        first = RECIPES[method].starts[:1]
+        for start in first:
+            path = folder / f"{found['preset']}-{start}-{task}.safetensors"
+            assert found[f"start_{start}"] == train_starts.digest(path)
+    of = {
+        preset: {weights.about(f)["method"] for f in files if f.name.startswith(preset)}
+        for preset in ("tiny", "small")
+    }
+    measured_alone = {"aten-quarter-flow", "aten-carry", "aten-stride8", "aten-narrow"}
+    assert of["tiny"] == set(RECIPES) - {"flow", "flow-quarter", "aten-fast"} - measured_alone
+    assert of["small"] == {"frame", "aten", "aten-fast"}

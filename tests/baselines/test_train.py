@@ -116,13 +116,26 @@ def test_frame_and_flow_models_reach_every_method(root: Path, starts: Path) -> N
         net = recipe.build(sizes)
         for start in recipe.starts:
             path = train.train(start, "tiny", data, starts)
-            weights.initialise(train._part(net, start), path)
-            prefix = "flow." if start == "flow" else ""
+            parts = recipe.frozen if start == recipe.starts[0] else ()
+            weights.initialise(train._part(net, start), path, parts)
+            prefix = "flow." if start in ("flow", "flow-quarter") else ""
             own = net.state_dict()
-            assert all(
-                torch.equal(own[prefix + n], t.to(own[prefix + n])) for n, t in load_file(path).items()
-            )
+            taken = {n: t for n, t in load_file(path).items() if n.startswith(parts or "")}
+            assert taken
+            assert all(torch.equal(own[prefix + n], t.to(own[prefix + n])) for n, t in taken.items())
         assert ("flow.conv1.0.weight" in net.state_dict()) == bool(recipe.starts), method
+
+
+def test_frozen_parts_stay_those_of_the_first_start(root: Path, starts: Path) -> None:
+    """aten-fast: N_feat and N_parse of ATEN to the bit, FlowNet-S and the unit are what learns."""
+    data = SynthDavis(root)
+    aten, fast = (load_file(train.train(name, "tiny", data, starts)) for name in ("aten", "aten-fast"))
+    flow = load_file(train.train("flow-quarter", "tiny", data, starts))
+    frozen = [name for name in fast if name.startswith(("features.", "head."))]
+    assert frozen
+    assert all(torch.equal(fast[name], aten[name]) for name in frozen)
+    assert not torch.equal(fast["flow.conv1.0.weight"], flow["conv1.0.weight"])
+    assert "gru.input.weight" in fast
 
 
 def test_curves_lie_beside_the_weights(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +208,6 @@ def test_a_backbone_reaches_the_frame_model_and_is_told(root: Path, tmp_path: Pa
 
 def test_unknown_method(root: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match="'copy-first' cannot be trained; there are: frame, flow, dff, fgfa, aten, aten-lstm"
+        UserError, match="'copy-first' cannot be trained; there are: frame, flow, flow-quarter, dff"
     ):
         train.train("copy-first", "tiny", Synth(root), tmp_path)

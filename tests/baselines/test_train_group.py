@@ -122,9 +122,8 @@ def test_mixed_precision_is_near_single_and_losses_stay_in_it(method: str, root:
     ]
     exact, mixed = ({name: term.item() for name, term in terms.items()} for terms in found)
     assert {term.dtype for term in found[1].values()} == {torch.float32}
-    assert mixed["flow" if method == "flow" else "parsing"] == pytest.approx(
-        exact["flow" if method == "flow" else "parsing"], rel=0.02
-    )
+    term = "flow" if train_data.is_flow(method) else "parsing"
+    assert mixed[term] == pytest.approx(exact[term], rel=0.02)
     assert mixed != exact
     torch.stack(list(found[1].values())).sum().backward()
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
