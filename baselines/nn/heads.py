@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from vipbench.baselines.nn import boxes as bx
 from vipbench.baselines.nn.boxes import Window
@@ -50,7 +49,7 @@ class AtrousByTaps(nn.Module):
         super().__init__()
         self.rates = [int(conv.dilation[0]) for conv in convs]
         taps = torch.cat([conv.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) for conv in convs])
-        self.taps = skip_init(nn.Conv2d, taps.shape[1], len(taps), 1, bias=False)  # draws no numbers
+        self.taps = nn.Conv2d(taps.shape[1], len(taps), 1, bias=False, device="meta")  # draws no numbers
         self.taps.weight = nn.Parameter(taps[:, :, None, None].detach())
         biases = [conv.bias.detach() for conv in convs if conv.bias is not None]
         self.register_buffer("bias", torch.stack(biases).sum(0)[:, None, None])
