@@ -20,7 +20,6 @@ from vipbench.baselines.engine import GuidedEngine, Precision, Seen
 from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network
 from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.convrnn import State
-from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.streaming import (
     Offset,
     Segment,
@@ -157,9 +156,7 @@ class Aten:
         theirs = [other.features for other in others]
         if self.net.align:
             with self.engine.stage("warp"):
-                theirs = [
-                    warp(f, flow[i : i + 1], scale[i : i + 1], self.net.border) for i, f in enumerate(theirs)
-                ]
+                theirs = [self.net.follow(f, flow[i : i + 1], scale[i : i + 1]) for i, f in enumerate(theirs)]
         with self.engine.stage("temporal"):
             return self.net.encode_aligned(key.features, theirs[::-1]) if self.net.unit else key.features
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from vipbench.baselines.presets import Input
+from vipbench.pixels import read_photo, resized
 from vipbench.types import Ids
+
+if TYPE_CHECKING:  # the process that reads photos has no use for torch
+    from torch import Tensor
 
 TIGHT = 64  # FlowNet-S halves six times
 
@@ -46,14 +49,29 @@ class Placement:
         top, left = (canvas[0] - h) // 2, (canvas[1] - w) // 2
         return cls(size, (top, left, top + h, left + w), canvas, spec.mean)
 
-    def image(self, rgb: NDArray[np.uint8] | Image.Image) -> Tensor:
-        """uint8 RGB [H, W, 3], or such an image -> float32 [3, canvas], mean subtracted."""
+    def image(self, rgb: NDArray[np.uint8]) -> Tensor:
+        """uint8 RGB [H, W, 3] -> float32 [3, canvas], mean subtracted."""
+        return self.on_canvas(self.resized(Image.fromarray(rgb))).contiguous()
+
+    def resized(self, photo: Image.Image) -> NDArray[np.uint8]:
+        """A photo at the size of its window, uint8 RGB."""
         top, left, bottom, right = self.window
-        canvas = np.zeros((*self.canvas, 3), np.float32)
-        photo = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
-        resized = photo.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
-        canvas[top:bottom, left:right] = np.asarray(resized)
-        return torch.from_numpy((canvas - np.array(self.mean, np.float32)).transpose(2, 0, 1).copy())
+        return resized(photo, (bottom - top, right - left))
+
+    def on_canvas(self, resized: NDArray[np.uint8]) -> Tensor:
+        """The same in its window, float32 [3, canvas], mean subtracted; channels-last."""
+        import torch
+
+        top, left, bottom, right = self.window
+        height, width = self.canvas
+        mean = np.tile(
+            np.array(self.mean, np.float32), width
+        )  # whole lines: NumPy is slow along three channels
+        canvas = np.empty((height, width * 3), np.float32)
+        canvas[:] = -mean
+        lines = resized.reshape(bottom - top, -1)
+        np.subtract(lines, mean[: lines.shape[1]], out=canvas[top:bottom, 3 * left : 3 * right])
+        return torch.from_numpy(canvas).view(height, width, 3).permute(2, 0, 1)
 
     def labels(self, ids: Ids, fill: int) -> NDArray[np.uint16]:
         """An id map [H, W] -> [canvas], nearest neighbour, padded with `fill`."""
@@ -66,6 +84,8 @@ class Placement:
 
     def restore(self, maps: Tensor) -> Tensor:
         """Maps [C, canvas] -> [C, H, W] of the photo: crop the window, bilinear."""
+        import torch.nn.functional as F
+
         top, left, bottom, right = self.window
         cropped = maps[None, :, top:bottom, left:right]
         return F.interpolate(cropped, self.size, mode="bilinear", align_corners=False)[0]
@@ -84,9 +104,19 @@ class Placement:
 
         Beside the photo nobody knows the motion: figures leave it out, the training takes it as 0.
         """
+        import torch
+        import torch.nn.functional as F
+
         top, left, bottom, right = self.window
         height, width = bottom - top, right - left
         resized = F.interpolate(flow[None], (height, width), mode="bilinear", align_corners=False)[0]
         ratio = torch.tensor([width / self.size[1], height / self.size[0]])
         placed = (left, self.canvas[1] - right, top, self.canvas[0] - bottom)
         return F.pad(resized * ratio[:, None, None], placed, value=torch.nan)
+
+
+def placed(path: Path, spec: Input, tight: bool) -> tuple[Placement, NDArray[np.uint8]]:
+    """A photo's place on the canvas, and its pixels at the size of its window. Raises as `read_photo`."""
+    photo = read_photo(path)
+    placement = Placement.of((photo.height, photo.width), spec, tight)
+    return placement, placement.resized(photo)

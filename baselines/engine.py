@@ -15,17 +15,19 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
+from vipbench.baselines import memory
+from vipbench.baselines.canvas import Placement, placed
 from vipbench.baselines.fold import fold
 from vipbench.baselines.loading import stage
 from vipbench.baselines.network import FrameNet, GuidedNet
 from vipbench.baselines.nn.precision import lower
-from vipbench.baselines.nn.warp import warp
 from vipbench.errors import UserError
-from vipbench.pixels import read_photo
+from vipbench.pipeline import Call
 from vipbench.types import Frame, Parsing
 
 Precision = Literal["exact", "float32", "bf16"]
@@ -63,6 +65,7 @@ class Engine(Generic[Net]):
 
     def __init__(self, net: Net, device: str, precision: Precision = "float32", tight: bool = False) -> None:
         self.net, self.device, self.precision, self.tight = net, device, precision, tight
+        memory.keep()
         self.layout = torch.contiguous_format if precision == "exact" else torch.channels_last
         if precision != "exact":
             fold(net)
@@ -76,11 +79,13 @@ class Engine(Generic[Net]):
         spec, kind = self.net.preset.input, torch.device(self.device).type
         return 1 if self.precision == "exact" else max(1, PIXELS[kind] // (spec.height * spec.width))
 
-    def photo(self, frame: Frame) -> Photo:
-        """Decode a frame and put it on the canvas."""
-        photo = read_photo(frame.image)
-        placement = Placement.of((photo.height, photo.width), self.net.preset.input, self.tight)
-        image = placement.image(photo)[None].contiguous(memory_format=self.layout).to(self.device)
+    def reading(self, frame: Frame) -> Call:
+        """What reads a frame's photo, for `photo`."""
+        return placed, frame.image, self.net.preset.input, self.tight
+
+    def photo(self, frame: Frame, placement: Placement, resized: NDArray[np.uint8]) -> Photo:
+        """A frame, read, on the canvas."""
+        image = placement.on_canvas(resized)[None].contiguous(memory_format=self.layout).to(self.device)
         return Photo(frame, image, placement, image)
 
     def features(self, photos: Sequence[Photo]) -> list[Seen]:
@@ -109,13 +114,13 @@ class Engine(Generic[Net]):
 class GuidedEngine(Engine[Guided]):
     """With flow from frame to frame."""
 
-    def photo(self, frame: Frame) -> Photo:
+    def photo(self, frame: Frame, placement: Placement, resized: NDArray[np.uint8]) -> Photo:
         """As `Engine.photo`; shrunk once, however many flows it is for."""
-        photo = super().photo(frame)
+        photo = super().photo(frame, placement, resized)
         return replace(photo, shrunk=self.net.shrunk(photo.image))
 
     def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
-        """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale [N, C, canvas / 4].
+        """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale, see `GuidedNet.between`.
 
         Of no pair, empty. Raises UserError for photos whose canvases differ.
         """
@@ -136,8 +141,8 @@ class GuidedEngine(Engine[Guided]):
             return []
         with self.stage("warp"):
             keys = torch.zeros(len(flow), dtype=torch.long, device=flow.device)
-            warped = warp(features, flow, scale, self.net.border, keys=keys)
-            return list(torch.split(warped, 1))
+            parts = zip(*(torch.split(each, self.batch) for each in (flow, scale, keys)), strict=True)
+            return [one for part in parts for one in torch.split(self.net.follow(features, *part), 1)]
 
 
 def _demand_one_canvas(target: Photo, reference: Photo) -> None:

@@ -95,26 +95,35 @@ class GuidedNet(FrameNet):
 
         The scale is empty unless `scaled`.
         """
-        return self.between(self.shrunk(target), self.shrunk(reference))
+        flow, scale = self.between(self.shrunk(target), self.shrunk(reference))
+        return flow, self._enlarged(scale, flow) if self.scaled else scale
 
     def shrunk(self, image: Tensor) -> Tensor:
         """An image [N, 3, H, W] as FlowNet-S sees it."""
         return F.avg_pool2d(image, self.divisor, ceil_mode=True) if self.divisor > 1 else image
 
     def between(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """`field` of images that are shrunk already, for a canvas that the divisor divides."""
+        """`field` of images that are shrunk already, for a canvas that the divisor divides.
+
+        But for the scale, which is left as small as FlowNet-S gives it; `follow` takes it so.
+        """
         n = self.divisor
         flow, scale = self.flow(target, reference, scaled=self.scaled)
-        if n == 1:
-            return flow, scale
         size = (target.shape[2] * n // STRIDE, target.shape[3] * n // STRIDE)
         # n cells of the full image to a cell of the small one.
-        return resized(flow, size) * n, resized(scale, size) if self.scaled else scale
+        return (resized(flow, size) * n if n > 1 else flow), scale
+
+    def follow(self, features: Tensor, flow: Tensor, scale: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Eq. 2 along the fields of `between`. keys: as the warp has them."""
+        return warp(features, flow, self._enlarged(scale, flow), self.border, keys=keys)
 
     def propagate(self, features: Tensor, target: Tensor, reference: Tensor) -> Tensor:
         """Eq. 2: features of the reference frame, warped to the target and scaled; images [N, 3, H, W]."""
-        flow, scale = self.field(target, reference)
-        return warp(features, flow, scale, self.border)
+        flow, scale = self.between(self.shrunk(target), self.shrunk(reference))
+        return self.follow(features, flow, scale)
+
+    def _enlarged(self, scale: Tensor, flow: Tensor) -> Tensor:
+        return resized(scale, (flow.shape[2], flow.shape[3])) if self.divisor > 1 else scale
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:

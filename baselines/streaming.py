@@ -114,7 +114,7 @@ def played(
     the key and the others are what it uses, photos those of its frames, by their index.
     """
     known: dict[int, Seen] = {}
-    for step, photos in ahead(_decoded(engine, steps), "decode"):
+    for step, photos in _read(engine, steps):
         for seen in see([photos[frame.index] for frame in step.new]):
             known[seen.photo.frame.index] = seen
         key, *others = (known[frame.index] for frame in step.used)
@@ -123,12 +123,17 @@ def played(
         known = {n: known[n] for n in step.kept}
 
 
-def _decoded(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Photos]]:
+def _read(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Photos]]:
     """Each step with the photos that no earlier step has: of its new frames, and of those it parses alone."""
-    for step in steps:
-        used = {frame.index for frame in step.used}
-        alone = [frame for frame in step.frames if frame.index not in used]
-        yield step, {frame.index: engine.photo(frame) for frame in (*step.new, *alone)}
+    both = ((step, _unread(step)) for step in steps)
+    asked = (((step, frames), [engine.reading(frame) for frame in frames]) for step, frames in both)
+    for (step, frames), found in ahead(asked, "decode"):
+        yield step, {f.index: engine.photo(f, *read) for f, read in zip(frames, found, strict=True)}
+
+
+def _unread(step: Step) -> list[Frame]:
+    used = {frame.index for frame in step.used}
+    return [*step.new, *(frame for frame in step.frames if frame.index not in used)]
 
 
 def propagated(

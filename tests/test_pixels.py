@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vipbench.errors import UserError
-from vipbench.pixels import palette, probe, read_ids, read_image, read_map, write_ids, write_image
+from vipbench.pixels import palette, probe, read_ids, read_image, read_map, resized, write_ids, write_image
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 
@@ -150,3 +152,20 @@ def test_photos_survive(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "photo.png"), rgb)
     write_image(tmp_path / "photo.jpg", rgb)
     assert np.abs(read_image(tmp_path / "photo.jpg").astype(int) - rgb).max() <= 4
+
+
+SIDES = st.integers(1, 130)
+
+
+@pytest.mark.usefixtures("kernels")
+@settings(max_examples=200)
+@given(SIDES, SIDES, SIDES, SIDES, st.sampled_from([1, 51, 255]), st.integers(0, 2**32 - 1))
+def test_resized_photos_have_pillows_bytes(
+    h: int, w: int, height: int, width: int, step: int, seed: int
+) -> None:
+    """Line by line, then column by column; step 255: of black and white alone, where sums are largest."""
+    values = np.random.default_rng(seed).integers(0, 255 // step + 1, (h, w, 3)) * step
+    photo = Image.fromarray(values.astype(np.uint8))
+    lines = photo.resize((width, h), Image.Resampling.BILINEAR)
+    expected = np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(resized(photo, (height, width)), expected)

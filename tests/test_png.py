@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from made_png import Kind, png
 from PIL import Image
 
-from vipbench.png import decode, runs
+from vipbench.png import decode, encode, runs
 from vipbench.runs import Runs
 
 pytestmark = pytest.mark.usefixtures("kernels")
@@ -30,6 +30,19 @@ def test_ids_are_those_of_pillow(ids: np.ndarray, palette: bool, lines: int, tra
     if found is not None and seen is not None:
         assert seen.same(Runs.of(found))
         assert seen.pixels.tolist() == found.tolist()
+
+
+@given(arrays(np.uint8, SHAPES), st.booleans())
+def test_what_is_written_is_what_pillow_and_this_read(ids: np.ndarray, palette: bool) -> None:
+    colours = bytes(range(256)) * 3 if palette else None
+    data = encode(ids, colours)
+    image = Image.open(BytesIO(data))
+    assert np.asarray(image).tolist() == ids.tolist()
+    assert image.mode == ("P" if palette else "L")
+    assert not palette or bytes(image.getpalette() or ()) == colours
+    found = decode(data)
+    assert found is not None or not palette  # without kernels gray images are left to Pillow
+    assert found is None or found.tolist() == ids.tolist()
 
 
 @pytest.mark.parametrize("lines", range(6))

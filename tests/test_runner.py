@@ -208,8 +208,14 @@ def test_a_folder_of_others_is_left_alone(tmp_path: Path, data: DatasetSpec) -> 
     [
         ("return iter(())", "ended before frame 00000 of bee"),
         ("yield video.frames[1], make(12, 16)", "frame 00000 of bee is due, it yielded 00001"),
-        ("yield video.frames[0], make(12, 15)", r"layer 'object': expected the frame's size \(12, 16\)"),
-        ("yield video.frames[0], Parsing()", "layer 'object': expected a SegmentMap, got None"),
+        (
+            "yield from ((f, make(12, 15)) for f in video.frames)",
+            r"layer 'object': expected the frame's size \(12, 16\)",
+        ),
+        (
+            "yield from ((f, Parsing()) for f in video.frames)",
+            "layer 'object': expected a SegmentMap, got None",
+        ),
     ],
 )
 def test_methods_that_break_the_contract_are_named(

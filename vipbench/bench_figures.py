@@ -46,8 +46,7 @@ class Round:
     @property
     def parts(self) -> dict[str, float]:
         """The seconds by stage with what no stage counts as OTHER: they add up to `seconds`."""
-        own = {name: s for name, s in self.stages.items() if name != "check"}
-        return own | {OTHER: self.seconds - sum(own.values())}
+        return self.stages | {OTHER: self.seconds - sum(self.stages.values())}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from vipbench import runstate
 from vipbench.folders import open_folder
 from vipbench.types import Video
 
-WITHOUT = ("decode", "check", "write")
+WITHOUT = ("decode", "write")
 """Stages that are not the method's own work."""
 
 

@@ -1,8 +1,7 @@
-"""The ids of plain label PNGs, several times faster than a general reader.
+"""Plain label PNGs, read and written several times faster than by a general library.
 
-Plain: 8 bits a pixel, gray or palette, one image, not interlaced; what every data set here uses and
-`write_ids` writes. Anything else, damage included, is left to Pillow. PNG specification, sections 5 (chunks)
-and 9 (filters).
+Plain: 8 bits a pixel, gray or palette, one image, not interlaced; what every data set here uses. Anything
+else, damage included, is left to Pillow. PNG specification, sections 5 (chunks) and 9 (filters).
 """
 
 from __future__ import annotations
@@ -58,6 +57,27 @@ def runs(data: bytes) -> Runs | None:
         return Runs.of_lines(lines, (height, width))
     except DAMAGE:
         return None
+
+
+def encode(ids: NDArray[np.uint8], colours: bytes | None) -> bytes:
+    """A plain PNG file of ids [H, W]. colours: RGB of each id from 0 on; None for gray.
+
+    Runs are what label maps are made of: so compressed, files are smaller than by zlib's own choice, too.
+    """
+    height, width = ids.shape
+    lines = np.zeros((height, width + 1), np.uint8)
+    lines[:, 1:] = ids
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, 8, GRAY if colours is None else PALETTE, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", packer.compress(lines.tobytes()) + packer.flush()), (b"IEND", b"")]
+    if colours is not None:
+        chunks.insert(1, (b"PLTE", colours))
+    return SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
 
 def _lines(data: bytes) -> tuple[bytes, int, int]:

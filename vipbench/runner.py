@@ -22,7 +22,7 @@ from vipbench.pipeline import Behind
 from vipbench.pixels import probe
 from vipbench.runstate import Done
 from vipbench.specs import DatasetSpec, MethodSpec, select
-from vipbench.timing import stage, steady, stopwatch
+from vipbench.timing import steady, stopwatch
 from vipbench.types import Dataset, Frame, Method, Parsing, Video
 
 Progress = Callable[[str, int, int], None]
@@ -104,16 +104,14 @@ class Work:
 
     def __call__(self, video: Video) -> Done:
         home = runstate.temporary(self.out)
-        folder = registry.load("folders", self.dataset.layout)(home)
+        target = Target(self.spec.name, self.dataset.layers, self.dataset.layout, home)
         images = runstate.hash_input(video)
         self._warm_up(video)
         first, end = self._counted(video)
         with stopwatch() as watch, Behind("write") as behind:
             readings = {0: watch.read()}
-            for done, (frame, parsing) in enumerate(
-                _checked(self.spec.name, self.method, self.dataset, video), 1
-            ):
-                behind(folder.write, video.id, frame.name, parsing)
+            for done, (frame, parsing) in enumerate(_due(self.spec.name, self.method, video), 1):
+                behind(_write, target, frame, parsing)
                 if self.tick is not None:
                     self.tick(video.id, 1)
                 if done in (first, end):
@@ -144,8 +142,8 @@ class Work:
         return steady(frames, getattr(method, "margin", 0), getattr(method, "period", 1))
 
 
-def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Iterator[tuple[Frame, Parsing]]:
-    """What the method yields, if it keeps to the contract of Method.predict."""
+def _due(name: str, method: Method, video: Video) -> Iterator[tuple[Frame, Parsing]]:
+    """What the method yields, if it keeps to the contract of Method.predict: every frame, in order."""
     expected = iter(video.annotated)
     for frame, parsing in method.predict(video):
         wanted = next(expected, None)
@@ -153,8 +151,6 @@ def _checked(name: str, method: Method, dataset: Dataset, video: Video) -> Itera
             raise UserError(
                 f"method {name!r}: {_named(wanted)} of {video.id} is due, it yielded {frame.name}"
             )
-        with stage("check"):
-            _check_layers(name, dataset, frame, parsing)
         yield frame, parsing
     wanted = next(expected, None)
     if wanted is not None:
@@ -165,12 +161,24 @@ def _named(frame: Frame | None) -> str:
     return "no further frame" if frame is None else f"frame {frame.name}"
 
 
-def _check_layers(name: str, dataset: Dataset, frame: Frame, parsing: Parsing) -> None:
+@dataclass(frozen=True)
+class Target:
+    """Where a method's parsings go, and with which layers."""
+
+    method: str
+    layers: tuple[str, ...]
+    layout: str
+    home: Path
+
+
+def _write(target: Target, frame: Frame, parsing: Parsing) -> None:
+    """Write a frame, if its layers are those of the data set and of the frame's size."""
     size = probe(frame.image)[1] if frame.image.is_file() else None
-    for layer in dataset.layers:
+    for layer in target.layers:
         found = getattr(parsing, layer)
-        where = f"method {name!r}: {frame.video}/{frame.name}, layer {layer!r}"
+        where = f"method {target.method!r}: {frame.video}/{frame.name}, layer {layer!r}"
         if found is None:
-            raise UserError(f"{where}: expected a SegmentMap, got None. Predict all of {dataset.layers}")
+            raise UserError(f"{where}: expected a SegmentMap, got None. Predict all of {target.layers}")
         if size is not None and found.size != size:
             raise UserError(f"{where}: expected the frame's size {size}, got {found.size}")
+    registry.load("folders", target.layout)(target.home).write(frame.video, frame.name, parsing)

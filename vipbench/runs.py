@@ -63,9 +63,11 @@ class Runs:
         return cls(size, starts, values, distinct)
 
     @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """The map [H, W] itself, of ids below 256."""
-        return np.repeat(self.values.astype(np.uint8), self.lengths).reshape(self.size)
+    def pixels(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """The map [H, W] itself; uint8 where its ids are below 256."""
+        small = not len(self.ids) or self.ids[-1] < 256
+        kind: type[np.uint8] | type[np.uint16] = np.uint8 if small else np.uint16
+        return np.repeat(self.values.astype(kind), self.lengths).reshape(self.size)
 
     def same(self, other: Runs) -> bool:
         """Whether two maps are equal."""

@@ -1,8 +1,8 @@
 """Where the seconds of a run go: a stopwatch with named stages.
 
 The runner makes a stopwatch current, and whoever works under it names what it does: "decode" (waiting for
-images), "features", "flow", "warp", "temporal", "heads" (a network's parts), "check" (what the runner looks
-at), "write" (waiting for the writer). Stages never nest, so that they add up.
+images), "features", "flow", "warp", "temporal", "heads" (a network's parts), "write" (waiting for the
+writer). Stages never nest, so that they add up.
 """
 
 from __future__ import annotations

@@ -66,6 +66,10 @@ class SegmentMap:
             got = f"{self.ids.dtype} {list(self.ids.shape)}"
             raise TypeError(f"ids must be uint8 or uint16 [H, W], got {got}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process go the runs, a hundredth of the pixels."""
+        return _of_runs, (self.runs, self.ids.dtype.str, self.segments)
+
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
@@ -100,6 +104,10 @@ class SegmentMap:
     def empty(cls, size: tuple[int, int]) -> SegmentMap:
         """All background."""
         return cls(np.zeros(size, np.uint16))
+
+
+def _of_runs(runs: Runs, dtype: str, segments: tuple[Segment, ...]) -> SegmentMap:
+    return SegmentMap(runs.pixels.astype(dtype, copy=False), segments)
 
 
 class RunMap(SegmentMap):

@@ -1,8 +1,8 @@
 """What is compiled and may be absent: `native`, the kernels, or None; `zlib`, zlib-ng or Python's own.
 
-Each kernel has its definition in NumPy beside the call of it (runs.py, png.py, metrics/region.py,
-metrics/boundary.py), which is what runs without a compiler and gives the same values. VIPBENCH_NATIVE=0
-turns the kernels off.
+Each kernel has its definition beside the call of it, in NumPy (runs.py, png.py, metrics/region.py,
+metrics/boundary.py) or by a library (pixels.py), which is what runs without a compiler and gives the same
+values. VIPBENCH_NATIVE=0 turns the kernels off.
 """
 
 from __future__ import annotations
@@ -74,6 +74,22 @@ class Kernels(Protocol):
         features [K, H, W, C], scale (or None) and out [N, H, W, C]: bfloat16, float32 or float64 by itemsize;
         flow [N, 2, H, W] float32, for float64 the same; keys int64 [N] or None. Raises ValueError for other
         sizes and for a key that is not there. Lets other threads run.
+        """
+
+    def resize(
+        self,
+        pixels: bytes,
+        height: int,
+        width: int,
+        rows: object,
+        row_weights: object,
+        columns: object,
+        column_weights: object,
+    ) -> bytes:
+        """RGB and a fourth byte, uint8 [height, width, 4] -> uint8 [h, w, 3]; see `resized` in pixels.py.
+
+        rows: int32 [h], the first of the input rows that an output row sums; row_weights: int32 [h, K], of
+        that and the K - 1 next ones, times 2^22; columns the same. Raises ValueError for taps outside.
         """
 
 

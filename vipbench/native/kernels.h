@@ -79,5 +79,6 @@ PyObject *masks(PyObject *self, PyObject *args);
 PyObject *overlaps(PyObject *self, PyObject *args);
 PyObject *contours(PyObject *self, PyObject *args);
 PyObject *warp(PyObject *self, PyObject *args);
+PyObject *resize(PyObject *self, PyObject *args);
 
 #endif

@@ -11,6 +11,7 @@ static PyMethodDef methods[] = {{"unfilter", unfilter, METH_VARARGS, NULL},
                                 {"overlaps", overlaps, METH_VARARGS, NULL},
                                 {"contours", contours, METH_VARARGS, NULL},
                                 {"warp", warp, METH_VARARGS, NULL},
+                                {"resize", resize, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots[] = {{0, NULL}};
