@@ -37,8 +37,8 @@ class Recipe:
     build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
     whose weights it starts from. held_out: the losses and more figures, measured on held-out samples. fits:
     which frames can be samples; all without it. divisor: of the canvas' sides; a batch has so many more
-    images that it has as many pixels. frozen: parts taken from the first of the starts, which gives no
-    others, and stay as they are. longer: how many times the stage's steps.
+    images that it has as many pixels. taken: the parts that the first of the starts gives; all without it.
+    longer: how many times the stage's steps.
     """
 
     build: Callable[[Preset], nn.Module]
@@ -48,7 +48,7 @@ class Recipe:
     held_out: Measured | None = None
     fits: Callable[[Preset], Fits] | None = None
     divisor: int = 1
-    frozen: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     longer: int = 1
 
     def sized(self, sizes: Preset) -> Preset:
@@ -162,11 +162,11 @@ RECIPES = {
     "aten-carry": _aten(partial(AtenNet, carry=True)),
     "aten-stride8": _aten(partial(AtenNet, stride=8)),
     "aten-narrow": _aten(partial(AtenNet, width="half")),
-    # ATEN's N_feat and N_parse stay: what is cheaper learns to serve them, in more steps that cost less.
+    # From ATEN's N_feat and N_parse, in more steps that cost less.
     "aten-fast": _aten(
         partial(AtenNet, flow_input="quarter", carry=True, stride=8, width="half"),
         starts=("aten", "flow-quarter"),
-        frozen=("features", "head"),
+        taken=("features", "head"),
         longer=4,
     ),
 }

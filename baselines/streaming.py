@@ -13,6 +13,7 @@ from torch import Tensor
 from vipbench.baselines.engine import Engine, GuidedEngine, Photo, Seen
 from vipbench.errors import UserError
 from vipbench.pipeline import ahead
+from vipbench.timing import stage
 from vipbench.types import Frame, Parsing, Video
 
 Offset = int | Literal["all"]
@@ -128,7 +129,9 @@ def _read(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Ph
     both = ((step, _unread(step)) for step in steps)
     asked = (((step, frames), [engine.reading(frame) for frame in frames]) for step, frames in both)
     for (step, frames), found in ahead(asked, "decode"):
-        yield step, {f.index: engine.photo(f, *read) for f, read in zip(frames, found, strict=True)}
+        with stage("decode"):
+            photos = {f.index: engine.photo(f, *read) for f, read in zip(frames, found, strict=True)}
+        yield step, photos
 
 
 def _unread(step: Step) -> list[Frame]:

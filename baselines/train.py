@@ -127,10 +127,8 @@ def _begun(recipe: Recipe, starts: dict[str, Path], job: Job) -> nn.Module:
     torch.manual_seed(job.seed)
     model = recipe.build(job.sizes).to(job.device)
     for name, path in starts.items():
-        weights.initialise(_part(model, name), path, recipe.frozen if name == recipe.starts[0] else ())
+        weights.initialise(_part(model, name), path, recipe.taken if name == recipe.starts[0] else ())
         _warn(path, job.note)
-    for part in recipe.frozen:
-        model.get_submodule(part).requires_grad_(False)
     if job.backbone and isinstance(model, FrameNet) and not starts:
         load_backbone(model.features.resnet, job.backbone)
     elif not starts and _stage(recipe, job.sizes).frozen_norm and isinstance(model, FrameNet) and job.note:

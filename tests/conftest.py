@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from tiny import Cli, make_davis, make_vip
 
-from vipbench import pixels, png, runs
+from vipbench import png, runs
 from vipbench.cli import main
 from vipbench.metrics import boundary, masks
 from vipbench.native import native
@@ -37,7 +37,7 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "compiled" and native is None:
         pytest.skip("the kernels are not compiled here: install with a C compiler, without VIPBENCH_NATIVE=0")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (runs, boundary, masks, png, pixels) if request.param == "numpy" else ():
+        for module in (runs, boundary, masks, png) if request.param == "numpy" else ():
             patch.setattr(module, "native", None)
         yield request.param
 

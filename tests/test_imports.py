@@ -50,7 +50,7 @@ ALLOWED = {
     "wanted": f"{PURE} metrics registry",
     "checking": f"{BASE} check folders specs metrics parallel work wanted",
     "runstate": f"{BASE} specs provenance",
-    "runner": f"{BASE} specs registry runstate parallel pipeline timing",
+    "runner": f"{BASE} folders specs registry runstate parallel pipeline timing",
     "records": f"{PURE} atomic metrics",
     "seen": f"{PURE} metrics",
     "states": f"{BASE} specs folders metrics check work seen",

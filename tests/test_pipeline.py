@@ -1,18 +1,25 @@
 """Files read ahead and written behind by other processes: order, limits, and errors that nobody loses."""
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from operator import floordiv
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from vipbench import UserError
-from vipbench.helper import Helper, helper
-from vipbench.pipeline import AHEAD, BEHIND, Behind, Call, ahead
+from vipbench.helper import helper
+from vipbench.metrics.masks import drawn
+from vipbench.pipeline import AHEAD, BEHIND, Call, ahead, behind
 from vipbench.timing import stopwatch
+from vipbench.types import RunMap, SegmentMap
 
 
 def calls(count: int, of: int = 3) -> Iterator[tuple[int, list[Call]]]:
@@ -84,11 +91,11 @@ def done(path: Path) -> list[int]:
 
 
 def test_behind_calls_in_order_and_is_no_later_than_it_says(tmp_path: Path) -> None:
-    with Behind("write") as behind:
+    with behind("write") as later:
         for i in range(50):
-            behind(append, tmp_path / "out", i)
+            later(append, tmp_path / "out", i)
             assert i + 1 - len(done(tmp_path / "out")) <= BEHIND
-        behind.finish()
+        later.finish()
         assert done(tmp_path / "out") == list(range(50))
 
 
@@ -97,9 +104,9 @@ def test_the_exception_of_a_call_is_raised_and_the_loop_ends(tmp_path: Path) -> 
 
     def many() -> None:
         nonlocal asked
-        with Behind("write") as behind:
+        with behind("write") as later:
             for asked in range(200):
-                behind(append, tmp_path / "out", asked)
+                later(append, tmp_path / "out", asked)
 
     with pytest.raises(OSError, match="disk full"):
         many()
@@ -108,14 +115,14 @@ def test_the_exception_of_a_call_is_raised_and_the_loop_ends(tmp_path: Path) -> 
 
 
 def test_the_exception_of_a_last_call_is_raised(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="disk full"), Behind("write") as behind:
-        behind(append, tmp_path / "out", 60)
+    with pytest.raises(OSError, match="disk full"), behind("write") as later:
+        later(append, tmp_path / "out", 60)
 
 
 def test_an_exception_of_the_block_is_the_one_that_is_raised(tmp_path: Path) -> None:
     def broken() -> None:
-        with Behind("write") as behind:
-            behind(append, tmp_path / "out", 60)
+        with behind("write") as later:
+            later(append, tmp_path / "out", 60)
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
@@ -177,11 +184,113 @@ class TestHelper:
             there.ask(abs, -1)
             assert there.answer() == 1
 
-    def test_it_ends_with_its_work(self) -> None:
-        there = Helper()
-        there.end()
-        assert there.process.returncode == 0
-
-    def test_ctrl_c_is_for_the_work_alone(self) -> None:
+    def test_a_helper_that_dies_within_an_answer_is_named(self) -> None:
         with helper() as there:
-            assert os.getpgid(there.process.pid) != os.getpgid(0)
+            there.ask(bytes, 1 << 26)  # more than a pipe holds
+            time.sleep(0.3)
+            there.process.kill()
+            with pytest.raises(UserError, match="killed by signal 9"):
+                there.answer()
+
+    def test_one_that_died_idle_is_left_aside(self) -> None:
+        with helper() as there:
+            pass
+        there.process.kill()
+        there.process.wait()
+        with helper() as other:
+            other.ask(abs, -1)
+            assert other.answer() == 1
+
+    def test_errors_that_do_not_survive_the_way_are_told_in_words(self) -> None:
+        for error in (UnlikeError("first", "second"), NoCopyError("no copy")):
+            with helper() as there:
+                there.ask(_raise, error) if isinstance(error, NoCopyError) else there.ask(_unlike)
+                with pytest.raises(
+                    RuntimeError, match=r"UnlikeError: second after first|NoCopyError: .'no copy'"
+                ):
+                    there.answer()
+
+    def test_faults_of_a_plug_in_show_where_they_are(self) -> None:
+        with helper() as there:
+            there.ask(floordiv, 1, 0)
+            with pytest.raises(ZeroDivisionError) as raised:
+                there.answer()
+        assert "call(*args)" in raised.value.__notes__[0]
+
+    def test_ctrl_c_is_for_the_work_which_ends_its_helper(self) -> None:
+        def interrupted() -> None:
+            with behind("write") as later:
+                processes.append(later.writer.process)
+                assert os.getpgid(later.writer.process.pid) != os.getpgid(0)
+                later(time.sleep, 60)
+                raise KeyboardInterrupt
+
+        processes: list[Any] = []
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert processes[0].returncode is not None
+
+    def test_nothing_is_written_once_the_work_is_killed(self, tmp_path: Path) -> None:
+        """Another run may have begun in the same folder."""
+        code = (
+            "import os, signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
+            "from test_pipeline import late; from vipbench.helper import helper\n"
+            "with helper() as there:\n"
+            "    for i in range(20): there.ask(late, Path(sys.argv[2]), i)\n"
+            "    there.answer(); os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        words = (sys.executable, "-c", code, Path(__file__).parent, tmp_path / "out")
+        assert subprocess.run(words).returncode == -signal.SIGKILL
+        time.sleep(0.5)
+        assert len(done(tmp_path / "out")) <= 2
+
+    def test_a_fork_in_the_middle_keeps_nobody_waiting(self) -> None:
+        code = (
+            "import os, time; from vipbench.helper import helper\n"
+            "with helper() as there:\n"
+            "    if os.fork() == 0: time.sleep(5); os._exit(0)"
+        )
+        start = time.monotonic()
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        assert time.monotonic() - start < 4
+
+
+def late(path: Path, i: int) -> None:
+    """Slower than the end of the work."""
+    time.sleep(0.1)
+    append(path, i)
+
+
+class UnlikeError(Exception):
+    """Does not unpickle."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{second} after {first}")
+
+
+class NoCopyError(Exception):
+    """Does not pickle once it is raised."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
+
+def _raise(error: NoCopyError) -> None:
+    error.args = (*error.args, memoryview(b""))
+    raise error
+
+
+def _unlike() -> None:
+    raise UnlikeError("first", "second")
+
+
+def test_maps_travel_as_they_are() -> None:
+    """With what was found of them, which is left behind."""
+    for ids in (np.arange(600, dtype=np.uint16).reshape(20, 30), np.eye(9, dtype=np.uint8)):
+        found = SegmentMap.of(ids)
+        drawn(found, found, ((1, 1),))
+        for sent in (found, RunMap(found.runs)) if ids.itemsize == 1 else (found,):
+            copy = pickle.loads(pickle.dumps(sent))
+            assert copy.ids.dtype == ids.dtype
+            assert np.array_equal(copy.ids, ids)
+            assert copy.segments == found.segments

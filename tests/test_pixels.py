@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vipbench import pixels
 from vipbench.errors import UserError
+from vipbench.native import native
 from vipbench.pixels import palette, probe, read_ids, read_image, read_map, resized, write_ids, write_image
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
@@ -157,15 +159,49 @@ def test_photos_survive(tmp_path: Path) -> None:
 SIDES = st.integers(1, 130)
 
 
-@pytest.mark.usefixtures("kernels")
+def expected(photo: Image.Image, height: int, width: int) -> np.ndarray:
+    """By Pillow, line by line, then column by column."""
+    lines = photo.resize((width, photo.height), Image.Resampling.BILINEAR)
+    return np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def noise(height: int, width: int, step: int, seed: int) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 255 // step + 1, (height, width, 3)) * step
+    return Image.fromarray(values.astype(np.uint8))
+
+
+@pytest.mark.skipif(native is None, reason="the kernels are not compiled here: Pillow does it")
 @settings(max_examples=200)
 @given(SIDES, SIDES, SIDES, SIDES, st.sampled_from([1, 51, 255]), st.integers(0, 2**32 - 1))
-def test_resized_photos_have_pillows_bytes(
+def test_kernels_resize_to_pillows_bytes(
     h: int, w: int, height: int, width: int, step: int, seed: int
 ) -> None:
-    """Line by line, then column by column; step 255: of black and white alone, where sums are largest."""
-    values = np.random.default_rng(seed).integers(0, 255 // step + 1, (h, w, 3)) * step
-    photo = Image.fromarray(values.astype(np.uint8))
-    lines = photo.resize((width, h), Image.Resampling.BILINEAR)
-    expected = np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(resized(photo, (height, width)), expected)
+    """step 255: black and white alone, where sums are largest."""
+    photo = noise(h, w, step, seed)
+    np.testing.assert_array_equal(resized(photo, (height, width)), expected(photo, height, width))
+
+
+@pytest.mark.parametrize("size", [(90, 160), (252, 448), (480, 854), (504, 896), (1, 1)])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_photos_are_resized_by_either(
+    size: tuple[int, int], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = noise(480, 854, 1, 0)
+    wanted = expected(photo, *size)
+    if not compiled:
+        monkeypatch.setattr(pixels, "native", None)
+    found = resized(photo, size)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.skipif(native is None, reason="the kernels are not compiled here")
+def test_the_kernel_refuses_taps_beyond_the_photo() -> None:
+    one, weight = np.zeros(1, np.int32), np.full((1, 1), 2**22, np.int32)
+    assert native is not None
+    assert native.resize(bytes(range(8)), 1, 2, one, weight, one + 1, weight) == bytes([4, 5, 6])
+    for columns in (one + 2, one - 1):
+        with pytest.raises(ValueError, match="resize"):
+            native.resize(bytes(8), 1, 2, one, weight, columns, weight)
+    with pytest.raises(ValueError, match="resize"):
+        native.resize(bytes(7), 1, 2, one, weight, one, weight)

@@ -11,33 +11,33 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from vipbench.errors import UserError
 
-GONE = (EOFError, ConnectionError)
+GONE = (EOFError, OSError)
+Queue = SimpleQueue[bytes]
 _idle: list[Helper] = []
 
 
 class Helper:
     """A process that makes calls in the order in which they are asked for. due: how many are not answered.
 
-    What is called is sent as its name; arguments and results are pickled, and results wait there until asked
-    for.
+    What is called is sent as its name; arguments and results are pickled, and wait there until they are due.
     """
 
     def __init__(self) -> None:
         self.pipe, theirs = Pipe()
         self.due = 0
         number = theirs.fileno()
-        code = f"import sys; sys.path[:] = {sys.path!r}; from vipbench.helper import serve; serve({number})"
+        code = f"import sys; sys.path[:] = {_path()!r}; from vipbench.helper import serve; serve({number})"
         # A session of its own: Ctrl-C is for the work, which ends its helpers.
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[number], start_new_session=True
@@ -46,8 +46,9 @@ class Helper:
 
     def ask(self, call: Callable[..., Any], *args: Any) -> None:
         """Have a function called."""
+        asked = pickle.dumps((call, args))
         try:
-            self.pipe.send((call, args))
+            self.pipe.send_bytes(asked)
         except GONE:
             raise self._lost() from None
         self.due += 1
@@ -73,21 +74,22 @@ class Helper:
         )
 
     def end(self) -> None:
-        """Let it end, after the calls that were asked for."""
+        """End it, whatever it does."""
         self.due = 0
         self.pipe.close()
+        self.process.kill()
         self.process.wait()
 
 
 @contextmanager
 def helper() -> Iterator[Helper]:
     """A helper for this block alone. At its end, calls that are due are waited for; nobody hears of them."""
-    found = _idle.pop() if _idle else Helper()
+    found = _free()
     try:
-        found.ask(os.chdir, Path.cwd())  # for relative paths
+        found.ask(_settle, os.getcwd(), _path())
         found.answer()
         yield found
-    except KeyboardInterrupt:  # perhaps in the middle of an answer
+    except KeyboardInterrupt:  # perhaps in the middle of a message
         found.end()
         raise
     finally:
@@ -96,6 +98,19 @@ def helper() -> Iterator[Helper]:
                 found.answer()
         if found.process.poll() is None:
             _idle.append(found)
+
+
+def _free() -> Helper:
+    """One that is idle and alive, else a new one."""
+    try:
+        found = _idle.pop()
+    except IndexError:
+        return Helper()
+    return found if found.process.poll() is None else _free()
+
+
+def _path() -> list[str]:
+    return [part for part in sys.path if isinstance(part, str)]
 
 
 @atexit.register
@@ -108,20 +123,36 @@ os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 
 
 def serve(descriptor: int) -> None:
-    """The helper's own side: answer calls until the pipe is closed, if only because the work was killed."""
+    """The helper's own side: answer calls until the pipe is closed, and no longer if the work was killed."""
     pipe = Connection(descriptor)
-    answers: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_send, args=(pipe, answers), daemon=True).start()
-    with suppress(*GONE):
-        while True:
-            answers.put(_answer(pipe.recv_bytes()))
+    asked, answers = Queue(), Queue()
+    for work in ((_receive, pipe, asked), (_send, pipe, answers)):
+        Thread(target=_until_gone, args=work, daemon=True).start()
+    while True:
+        answers.put(_answer(asked.get()))
 
 
-def _send(pipe: Connection, answers: SimpleQueue[bytes]) -> None:
-    """A pipe holds less than a photo: sent by a thread, those of calls to come are made meanwhile."""
+def _until_gone(work: Callable[[Connection, Queue], None], pipe: Connection, queue: Queue) -> None:
+    """Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's."""
     with suppress(*GONE):
-        while True:
-            pipe.send_bytes(answers.get())
+        work(pipe, queue)
+    os._exit(0)
+
+
+def _receive(pipe: Connection, asked: Queue) -> None:
+    while True:
+        asked.put(pipe.recv_bytes())
+
+
+def _send(pipe: Connection, answers: Queue) -> None:
+    while True:
+        pipe.send_bytes(answers.get())
+
+
+def _settle(folder: str, path: list[str]) -> None:
+    """Relative paths and imports are those of the work."""
+    os.chdir(folder)
+    sys.path[:] = path
 
 
 def _answer(asked: bytes) -> bytes:
@@ -129,4 +160,17 @@ def _answer(asked: bytes) -> bytes:
         call, args = pickle.loads(asked)
         return pickle.dumps((False, call(*args)))
     except Exception as error:
-        return pickle.dumps((True, error))
+        return _failed(error)
+
+
+def _failed(error: Exception) -> bytes:
+    """What was raised, with where; of what does not survive the way, the text."""
+    told = "".join(traceback.format_exception(error))
+    if not isinstance(error, UserError):
+        error.add_note(told)
+    try:
+        answer = pickle.dumps((True, error))
+        pickle.loads(answer)
+    except Exception:
+        return pickle.dumps((True, RuntimeError(told)))
+    return answer

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from vipbench.helper import helper
+from vipbench.helper import Helper, helper
 from vipbench.timing import stage
 
 T = TypeVar("T")
@@ -30,39 +30,41 @@ def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[t
     """
     source = iter(items)
     with helper() as reader:
-
-        def asked(count: int) -> Iterator[tuple[T, int]]:
-            for item, calls in islice(source, count):
-                for call in calls:
-                    reader.ask(*call)
-                yield item, len(calls)
-
         for item, calls in islice(source, 1):
-            with stage(waiting):
-                for call in calls[::2]:
-                    reader.ask(*call)
-            due = deque(asked(AHEAD))
+            _ask(reader, calls[::2])
+            due = deque(_asked(reader, source, AHEAD))
             with stage(waiting):
                 here = [call(*args) for call, *args in calls[1::2]]
                 there = [reader.answer() for _ in calls[::2]]
             yield item, [(there, here)[i % 2][i // 2] for i in range(len(calls))]
             while due:
                 item, count = due.popleft()
-                due.extend(asked(1))
+                due.extend(_asked(reader, source, 1))
                 with stage(waiting):
                     found = [reader.answer() for _ in range(count)]
                 yield item, found
 
 
+def _ask(reader: Helper, calls: Sequence[Call]) -> None:
+    for call in calls:
+        reader.ask(*call)
+
+
+def _asked(reader: Helper, source: Iterator[tuple[T, Sequence[Call]]], count: int) -> Iterator[tuple[T, int]]:
+    """The next items, with how many calls were asked for each."""
+    for item, calls in islice(source, count):
+        _ask(reader, calls)
+        yield item, len(calls)
+
+
 class Behind:
     """Calls that a helper makes in order, at most BEHIND of them late. waiting: the stage of the wait.
 
-    What a call raises is raised by one of the next ones or by `finish`. The block ends when all are made;
-    where it ends with an exception, that one alone is raised.
+    What a call raises is raised by one of the next ones or by `finish`.
     """
 
-    def __init__(self, waiting: str) -> None:
-        self.waiting, self.stack = waiting, ExitStack()
+    def __init__(self, writer: Helper, waiting: str) -> None:
+        self.writer, self.waiting = writer, waiting
 
     def __call__(self, call: Callable[..., Any], *args: Any) -> None:
         """Have it called."""
@@ -79,11 +81,11 @@ class Behind:
             while self.writer.due > left:
                 self.writer.answer()
 
-    def __enter__(self) -> Self:
-        self.writer = self.stack.enter_context(helper())
-        return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        with self.stack:
-            if kind is None:
-                self.finish()
+@contextmanager
+def behind(waiting: str) -> Iterator[Behind]:
+    """The block ends when all calls are made; where it ends with an exception, that one alone is raised."""
+    with helper() as writer:
+        calls = Behind(writer, waiting)
+        yield calls
+        calls.finish()

@@ -183,7 +183,7 @@ def _palette() -> bytes:
 def write_ids(path: Path, ids: Ids, colours: bool = True) -> None:
     """Write ids [H, W] as PNG: 8 bit up to 255 (PASCAL palette, or gray without colours), else 16 bit."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if ids.max(initial=0) > 255:
+    if ids.max(initial=0) > 255 or not ids.size:  # which Pillow refuses
         Image.fromarray(ids).save(path, "PNG", compress_type=zlib.Z_RLE)
     else:
         path.write_bytes(png.encode(ids.astype(np.uint8, copy=False), _palette() if colours else None))

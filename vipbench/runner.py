@@ -10,20 +10,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from vipbench import registry, runstate
 from vipbench.errors import UserError
+from vipbench.folders.base import Folder
 from vipbench.parallel import each
-from vipbench.pipeline import Behind
+from vipbench.pipeline import behind
 from vipbench.pixels import probe
 from vipbench.runstate import Done
 from vipbench.specs import DatasetSpec, MethodSpec, select
 from vipbench.timing import steady, stopwatch
-from vipbench.types import Dataset, Frame, Method, Parsing, Video
+from vipbench.types import Dataset, Frame, Instances, Method, Parsing, SegmentMap, Video
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being worked on, how many frames are done, and of how many."""
@@ -104,20 +105,22 @@ class Work:
 
     def __call__(self, video: Video) -> Done:
         home = runstate.temporary(self.out)
+        registry.load("folders", self.dataset.layout)  # so that what it raises is known here
         target = Target(self.spec.name, self.dataset.layers, self.dataset.layout, home)
         images = runstate.hash_input(video)
         self._warm_up(video)
         first, end = self._counted(video)
-        with stopwatch() as watch, Behind("write") as behind:
+        with stopwatch() as watch, behind("write") as writing:
             readings = {0: watch.read()}
             for done, (frame, parsing) in enumerate(_due(self.spec.name, self.method, video), 1):
-                behind(_write, target, frame, parsing)
+                layers = {name: getattr(parsing, name) for name in target.layers}
+                writing(_write, target, (frame.video, frame.name), frame.image, layers)
                 if self.tick is not None:
                     self.tick(video.id, 1)
                 if done in (first, end):
-                    behind.finish()
+                    writing.finish()
                     readings[done] = watch.read()
-            behind.finish()
+            writing.finish()
             total = watch.read()
         counted = {"frames": end - first, **asdict(readings[end].since(readings[first]))}
         sha256 = runstate.hash_files(home / video.id)
@@ -171,14 +174,22 @@ class Target:
     home: Path
 
 
-def _write(target: Target, frame: Frame, parsing: Parsing) -> None:
-    """Write a frame, if its layers are those of the data set and of the frame's size."""
-    size = probe(frame.image)[1] if frame.image.is_file() else None
-    for layer in target.layers:
-        found = getattr(parsing, layer)
-        where = f"method {target.method!r}: {frame.video}/{frame.name}, layer {layer!r}"
+def _write(
+    target: Target, name: tuple[str, str], image: Path, layers: dict[str, SegmentMap | Instances | None]
+) -> None:
+    """Write a frame if it has the data set's layers at the frame's size. name: of the video and the frame."""
+    size = probe(image)[1] if image.is_file() else None
+    for layer, found in layers.items():
+        where = f"method {target.method!r}: {'/'.join(name)}, layer {layer!r}"
         if found is None:
             raise UserError(f"{where}: expected a SegmentMap, got None. Predict all of {target.layers}")
         if size is not None and found.size != size:
             raise UserError(f"{where}: expected the frame's size {size}, got {found.size}")
-    registry.load("folders", target.layout)(target.home).write(frame.video, frame.name, parsing)
+    _folder(target.layout, target.home, name[0]).write(*name, Parsing(**layers))  # type: ignore[arg-type]
+
+
+@lru_cache(1)
+def _folder(layout: str, home: Path, video: str) -> Folder:
+    """One for all frames of a video: a layout may gather them."""
+    found: Folder = registry.load("folders", layout)(home)
+    return found

@@ -34,6 +34,9 @@ class Runs:
     ids: NDArray[np.uint16]
     masks: dict[tuple[int, ...], object] = field(default_factory=dict, init=False, repr=False)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Runs, (self.size, self.starts, self.values, self.ids)
+
     @classmethod
     def of(cls, ids: NDArray[np.uint8] | NDArray[np.uint16]) -> Runs:
         """The runs of a map [H, W]. Raises ValueError for one whose positions do not fit 31 bits."""

@@ -18,7 +18,7 @@ MODULES = ("features", "flow", "warp", "temporal", "embedding", "heads")
 SPEED = (
     "Times: milliseconds a frame, over whole segments after a warm-up. features: N_feat; temporal: ATEN's "
     "unit, or FGFA's warps and mean; heads: N_parse, up to a parsing of the photo's size; decode, write: "
-    "waiting for the threads that read images and write output; other: the rest."
+    "waiting for images to be read and output to be written; other: the rest."
 )
 COUNT = (
     "G: 10^9 multiply-adds a frame on the network's canvas. r: cost of a frame beside that of `frame`, below "

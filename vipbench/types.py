@@ -53,9 +53,9 @@ def _rows(ids: bytes, void: int | None) -> tuple[Segment, ...]:
 class SegmentMap:
     """An id image and a row for each id: disjoint segments of one frame.
 
-    ids: uint8 or uint16 [H, W], 0 = background; convert before any arithmetic. segments: in file order; an id
-    may lack pixels and pixels may lack a row, both of which `check` reports. A map of plain class ids has no
-    rows at all.
+    ids: uint8 or uint16 [H, W], 0 = background; convert before any arithmetic, and never change them, since
+    what was found of them is kept. segments: in file order; an id may lack pixels and pixels may lack a row,
+    both of which `check` reports. A map of plain class ids has no rows at all.
     """
 
     ids: Ids
