@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Generic, Literal, TypeVar
 
@@ -43,13 +43,13 @@ Guided = TypeVar("Guided", bound=GuidedNet)
 class Photo:
     """A frame's image [1, 3, canvas] on the device, mean subtracted, and its place on the canvas.
 
-    shrunk: the image as FlowNet-S sees it.
+    shrunk: the image as FlowNet-S sees it, once a flow has asked for it.
     """
 
     frame: Frame
     image: Tensor
     placement: Placement
-    shrunk: Tensor
+    shrunk: list[Tensor] = field(default_factory=list, init=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Engine(Generic[Net]):
     def photo(self, frame: Frame, placement: Placement, resized: NDArray[np.uint8]) -> Photo:
         """A frame, read, on the canvas."""
         image = placement.on_canvas(resized)[None].contiguous(memory_format=self.layout).to(self.device)
-        return Photo(frame, image, placement, image)
+        return Photo(frame, image, placement)
 
     def features(self, photos: Sequence[Photo]) -> list[Seen]:
         """N_feat of each photo."""
@@ -95,12 +95,13 @@ class Engine(Generic[Net]):
             maps = [one for part in parts for one in self.net.features(part).split(1)]
         return [Seen(photo, features) for photo, features in zip(photos, maps, strict=True)]
 
-    def parse(self, seen: Sequence[Seen]) -> list[Parsing]:
-        """N_parse of each."""
-        with self.stage("heads"):
-            placements = iter([s.photo.placement for s in seen])
-            parts = _parts([s.features for s in seen], self.batch)
-            return [p for part in parts for p in self.net.parse(part, [next(placements) for _ in part])]
+    def parse(self, seen: Sequence[Seen]) -> Iterator[Parsing]:
+        """N_parse of each, a batch when it is asked for, so that others can be written meanwhile."""
+        placements = iter([s.photo.placement for s in seen])
+        for part in _parts([s.features for s in seen], self.batch):
+            with self.stage("heads"):
+                found = self.net.parse(part, [next(placements) for _ in part])
+            yield from found
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -114,11 +115,6 @@ class Engine(Generic[Net]):
 class GuidedEngine(Engine[Guided]):
     """With flow from frame to frame."""
 
-    def photo(self, frame: Frame, placement: Placement, resized: NDArray[np.uint8]) -> Photo:
-        """As `Engine.photo`; shrunk once, however many flows it is for."""
-        photo = super().photo(frame, placement, resized)
-        return replace(photo, shrunk=self.net.shrunk(photo.image))
-
     def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
         """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale, see `GuidedNet.between`.
 
@@ -128,12 +124,17 @@ class GuidedEngine(Engine[Guided]):
             _demand_one_canvas(target, reference)
         many = 1 if self.precision == "exact" else max(self.batch, PAIRS)
         with self.stage("flow"):
-            sides = [_parts([photo.shrunk for photo in side], many) for side in zip(*pairs, strict=True)]
+            sides = [_parts(list(map(self._shrunk, side)), many) for side in zip(*pairs, strict=True)]
             found = [self.net.between(*both) for both in zip(*sides, strict=True)]
             if len(found) == 1:
                 return found[0]
             flows, scales = zip(*found, strict=True) if found else ((torch.empty(0),),) * 2
             return torch.cat(flows), torch.cat(scales)
+
+    def _shrunk(self, photo: Photo) -> Tensor:
+        if not photo.shrunk:
+            photo.shrunk.append(self.net.shrunk(photo.image))
+        return photo.shrunk[0]
 
     def follow(self, features: Tensor, flow: Tensor, scale: Tensor) -> list[Tensor]:
         """Eq. 2: one map [1, C, H, W], warped along each of the flows and scaled; not copied for it."""
