@@ -124,7 +124,6 @@ os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 
 def serve(descriptor: int) -> None:
     """The helper's own side: answer calls until the pipe is closed, and no longer if the work was killed."""
-    os.nice(10)  # where cores are few, the work goes first
     pipe = Connection(descriptor)
     asked, answers = Queue(), Queue()
     for work in ((_receive, pipe, asked), (_send, pipe, answers)):
