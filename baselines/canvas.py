@@ -64,9 +64,8 @@ class Placement:
 
         top, left, bottom, right = self.window
         height, width = self.canvas
-        mean = np.tile(
-            np.array(self.mean, np.float32), width
-        )  # whole lines: NumPy is slow along three channels
+        # Whole lines: NumPy is slow along three channels.
+        mean = np.tile(np.array(self.mean, np.float32), width)
         canvas = np.empty((height, width * 3), np.float32)
         canvas[:] = -mean
         lines = resized.reshape(bottom - top, -1)

@@ -49,7 +49,7 @@ class Photo:
     frame: Frame
     image: Tensor
     placement: Placement
-    shrunk: list[Tensor] = field(default_factory=list, init=False, compare=False)
+    shrunk: list[Tensor] = field(default_factory=list, init=False)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Processes that read and write files beside the work.
 
 A thread would take the interpreter's lock a score of times for each photo. Each time the work waits for it,
-and a network of many short calls loses a third of its speed.
+and a network of many short calls loses up to a third of its speed.
 """
 
 from __future__ import annotations

@@ -133,10 +133,8 @@ def resized(photo: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
         lines = photo.resize((width, photo.height), Image.Resampling.BILINEAR)
         return np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
     rows, columns = _taps(photo.height, height), _taps(photo.width, width)
-    pixels = photo.tobytes("raw", "RGBX")
-    return np.frombuffer(native.resize(pixels, photo.height, photo.width, *rows, *columns), np.uint8).reshape(
-        height, width, 3
-    )
+    found = native.resize(photo.tobytes("raw", "RGBX"), photo.height, photo.width, *rows, *columns)
+    return np.frombuffer(found, np.uint8).reshape(height, width, 3)
 
 
 @lru_cache(16)

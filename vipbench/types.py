@@ -37,10 +37,8 @@ class Segment:
     box: Box | None = None
 
 
-@cache
-def _plain(i: int) -> Segment:
-    """A row that says nothing but the id."""
-    return Segment(i)
+_plain = cache(Segment)
+"""Rows that say nothing but the id."""
 
 
 @lru_cache(64)
@@ -68,7 +66,11 @@ class SegmentMap:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process go the runs, a hundredth of the pixels."""
-        return _of_runs, (self.runs, self.ids.dtype.str, self.segments)
+        return SegmentMap._of_runs, (self.runs, self.ids.dtype.str, self.segments)
+
+    @staticmethod
+    def _of_runs(runs: Runs, dtype: str, segments: tuple[Segment, ...]) -> SegmentMap:
+        return SegmentMap(runs.pixels.astype(dtype, copy=False), segments)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -106,15 +108,8 @@ class SegmentMap:
         return cls(np.zeros(size, np.uint16))
 
 
-def _of_runs(runs: Runs, dtype: str, segments: tuple[Segment, ...]) -> SegmentMap:
-    return SegmentMap(runs.pixels.astype(dtype, copy=False), segments)
-
-
 class RunMap(SegmentMap):
-    """A map of 8-bit ids of which the runs are at hand; its pixels are made of these when they are asked for.
-
-    A row for each id that has pixels, as `SegmentMap.of` gives.
-    """
+    """A map of 8-bit ids made of its runs: pixels once they are asked for, rows as `SegmentMap.of` gives."""
 
     def __init__(self, runs: Runs, void: int | None = None) -> None:
         vars(self).update(runs=runs, segments=_rows(runs.ids.tobytes(), void))
