@@ -21,6 +21,7 @@ from vipbench.baselines.streaming import (
     Offset,
     annotated,
     first,
+    growing,
     offsets,
     parsings,
     planned,
@@ -76,5 +77,6 @@ class Dff:
     def _stream(self, video: Video, offset: int) -> Iterator[list[Seen]]:
         """Every annotated frame with features from its key."""
         parts = annotated(segments(video, self.l, first, offset))
-        steps = planned([(part.annotated, [part.key]) for part in parts])
+        start = [(frames, [part.key]) for part in parts[:1] for frames in growing(part.annotated, self.l)]
+        steps = planned(start + [(part.annotated, [part.key]) for part in parts[1:]])
         return propagated(self.engine, steps, lambda key, others, flow, scale: key.features)

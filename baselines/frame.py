@@ -11,7 +11,7 @@ from vipbench.baselines.costs import cost
 from vipbench.baselines.engine import Engine, Precision
 from vipbench.baselines.loading import network
 from vipbench.baselines.network import FrameNet
-from vipbench.baselines.streaming import parsings, planned, played
+from vipbench.baselines.streaming import growing, parsings, planned, played
 from vipbench.costs import Cost
 from vipbench.types import Dataset, Frame, Parsing, Video
 
@@ -46,8 +46,8 @@ class FrameMethod:
     @torch.inference_mode()
     def predict(self, video: Video) -> Iterator[tuple[Frame, Parsing]]:
         """N_feat and N_parse on every annotated frame, a batch at a time."""
-        frames, n = video.annotated, self.engine.batch
-        steps = planned([(frames[i : i + n],) * 2 for i in range(0, len(frames), n)])
+        parts = growing(video.annotated, self.engine.batch)
+        steps = planned([(part, part) for part in parts])
         stream = played(
             self.engine, steps, self.engine.features, lambda step, key, others, photos: [key, *others]
         )

@@ -93,6 +93,14 @@ def annotated(parts: Iterable[Segment]) -> list[Segment]:
     return [part for part in parts if part.annotated]
 
 
+def growing(frames: Sequence[Frame], most: int) -> Iterator[Sequence[Frame]]:
+    """A video's first frames in parts of 1, 3, 9 ... `most`: the next ones are read while a part is worked on."""
+    size = 1
+    while frames:
+        yield frames[:size]
+        frames, size = frames[size:], min(3 * size, most)
+
+
 def planned(wanted: Sequence[tuple[Sequence[Frame], Sequence[Frame]]]) -> Iterator[Step]:
     """Steps, given as (frames, used): features are computed once and forgotten after their last use."""
     last = {frame.index: i for i, (_, used) in enumerate(wanted) for frame in used}

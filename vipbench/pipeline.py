@@ -31,12 +31,12 @@ def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[t
     source = iter(items)
     with helper() as reader:
         for item, calls in islice(source, 1):
-            _ask(reader, calls[::2])
+            _ask(reader, calls[1::2])
             due = deque(_asked(reader, source, AHEAD))
             with stage(waiting):
-                here = [call(*args) for call, *args in calls[1::2]]
-                there = [reader.answer() for _ in calls[::2]]
-            yield item, [(there, here)[i % 2][i // 2] for i in range(len(calls))]
+                here = [call(*args) for call, *args in calls[::2]]
+                there = [reader.answer() for _ in calls[1::2]]
+            yield item, [(here, there)[i % 2][i // 2] for i in range(len(calls))]
             while due:
                 item, count = due.popleft()
                 due.extend(_asked(reader, source, 1))

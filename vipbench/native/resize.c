@@ -12,10 +12,18 @@ struct taps {
     int count, most;
 };
 
-static inline uint8_t rounded(int32_t sum)
+/* What is worked on: two lines as words, their pixels in turn; sums of the new ones, and these as bytes. */
+struct room {
+    int32_t *wide, *sum;
+    uint8_t *bytes;
+};
+
+static inline void rounded(const int32_t *sum, Py_ssize_t count, uint8_t *out)
 {
-    int32_t whole = sum >> BITS;
-    return whole > 255 ? 255 : (uint8_t)whole;
+    for (Py_ssize_t n = 0; n < count; n++) {
+        int32_t whole = sum[n] >> BITS;
+        out[n] = (uint8_t)(whole > 255 ? 255 : whole);
+    }
 }
 
 /* Two pixels one above the other: what is multiplied at once. */
@@ -29,23 +37,26 @@ typedef int32_t Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_ali
     (sum)[c] += (in)[c] * (weight)
 #endif
 
-/* Two lines (or one twice) at once; wide: room for both in words, their pixels in turn. */
-FAST static void across(const uint8_t *const line[2], Py_ssize_t width, struct taps x, int32_t *wide,
+/* Two lines (or one twice) at once. */
+FAST static void across(const uint8_t *const line[2], Py_ssize_t width, struct taps x, struct room room,
                         uint8_t *const out[2])
 {
     for (Py_ssize_t n = 0; n < width; n++)
         for (int c = 0; c < LANES; c++)
-            wide[n * LANES + c] = line[c / CHANNELS][n * CHANNELS + c % CHANNELS];
+            room.wide[n * LANES + c] = line[c / CHANNELS][n * CHANNELS + c % CHANNELS];
     for (int i = 0; i < x.count; i++) {
-        const int32_t *in = wide + (Py_ssize_t)x.first[i] * LANES, *weight = x.weight + (Py_ssize_t)i * x.most;
+        const int32_t *in = room.wide + (Py_ssize_t)x.first[i] * LANES, *weight = x.weight + (Py_ssize_t)i * x.most;
         int32_t sum[LANES];
         for (int c = 0; c < LANES; c++)
             sum[c] = 1 << (BITS - 1);
         for (int k = 0; k < x.most; k++, in += LANES)
             ADD(sum, in, weight[k]);
-        for (int c = 0; c < LANES; c++)
-            out[c / CHANNELS][i * CHANNELS + c % CHANNELS] = rounded(sum[c]);
+        memcpy(room.sum + (Py_ssize_t)i * LANES, sum, sizeof sum);
     }
+    rounded(room.sum, (Py_ssize_t)x.count * LANES, room.bytes);
+    for (int l = 0; l < 2; l++)
+        for (Py_ssize_t i = 0; i < x.count; i++)
+            memcpy(out[l] + i * 3, room.bytes + i * LANES + l * CHANNELS, 3);
 }
 
 FAST static void down(const uint8_t *lines, Py_ssize_t width, struct taps y, int i, int32_t *sum, uint8_t *out)
@@ -58,9 +69,7 @@ FAST static void down(const uint8_t *lines, Py_ssize_t width, struct taps y, int
         for (Py_ssize_t n = 0; n < width; n++)
             sum[n] += weight * in[n];
     }
-    for (Py_ssize_t n = 0; n < width / CHANNELS; n++)
-        for (int c = 0; c < 3; c++)
-            out[3 * n + c] = rounded(sum[CHANNELS * n + c]);
+    rounded(sum, width, out);
 }
 
 /* Whether the taps are as many as they say and lie within `size` inputs. */
@@ -78,28 +87,29 @@ static int within(const Py_buffer *first, const Py_buffer *weight, int size, str
 
 static PyObject *resized(const uint8_t *pixels, int height, int width, struct taps x, struct taps y)
 {
-    Py_ssize_t line = (Py_ssize_t)x.count * CHANNELS;
-    PyObject *done = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)y.count * x.count * 3);
+    Py_ssize_t line = (Py_ssize_t)x.count * 3, two = (Py_ssize_t)x.count * LANES;
+    PyObject *done = PyBytes_FromStringAndSize(NULL, y.count * line);
     uint8_t *lines = malloc(height * line);
-    int32_t *wide = malloc(width * LANES * sizeof *wide), *sum = malloc(line * sizeof *sum);
-    if (done && lines && wide && sum) {
+    struct room room = {malloc(width * LANES * sizeof(int32_t)), malloc(two * sizeof(int32_t)), malloc(two)};
+    if (done && lines && room.wide && room.sum && room.bytes) {
         uint8_t *out = (uint8_t *)PyBytes_AsString(done);
         Py_BEGIN_ALLOW_THREADS;
         for (int i = 0; i < height; i += 2) {
             Py_ssize_t at[2] = {i, i + 1 < height ? i + 1 : i};
-            const uint8_t *two[2] = {pixels + at[0] * width * CHANNELS, pixels + at[1] * width * CHANNELS};
-            across(two, width, x, wide, (uint8_t *[2]){lines + at[0] * line, lines + at[1] * line});
+            const uint8_t *in[2] = {pixels + at[0] * width * CHANNELS, pixels + at[1] * width * CHANNELS};
+            across(in, width, x, room, (uint8_t *[2]){lines + at[0] * line, lines + at[1] * line});
         }
         for (int i = 0; i < y.count; i++)
-            down(lines, line, y, i, sum, out + (Py_ssize_t)i * x.count * 3);
+            down(lines, line, y, i, room.sum, out + i * line);
         Py_END_ALLOW_THREADS;
     } else {
         Py_CLEAR(done);
         PyErr_NoMemory();
     }
     free(lines);
-    free(wide);
-    free(sum);
+    free(room.wide);
+    free(room.sum);
+    free(room.bytes);
     return done;
 }
 
