@@ -94,7 +94,7 @@ def annotated(parts: Iterable[Segment]) -> list[Segment]:
 
 
 def growing(frames: Sequence[Frame], most: int) -> Iterator[Sequence[Frame]]:
-    """A video's first frames in parts of 1, 3, 9 ... `most`: the next ones are read while a part is worked on."""
+    """A video's first frames in parts of 1, 3, 9 ... `most`: more are read while a part is worked on."""
     size = 1
     while frames:
         yield frames[:size]

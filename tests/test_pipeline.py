@@ -129,6 +129,43 @@ def test_an_exception_of_the_block_is_the_one_that_is_raised(tmp_path: Path) -> 
         broken()
 
 
+def test_one_process_reads_and_writes(tmp_path: Path) -> None:
+    with behind("write") as later:
+        found = ahead([(i, [(os.getpid,)]) for i in range(2)], "decode")
+        for i, _ in found:
+            later(append, tmp_path / "out", i)
+        (_, pids), *_ = list(ahead([(0, []), (1, [(os.getpid,)])], "decode"))[1:]
+        assert pids == [later.writer.process.pid]
+    assert done(tmp_path / "out") == [0, 1]
+
+
+def test_reading_beside_writing_keeps_both_in_order(tmp_path: Path) -> None:
+    with behind("write") as later:
+        one, other = ahead(calls(40), "decode"), ahead(calls(40, 1), "decode")
+        for (i, three), (j, first) in zip(one, other, strict=True):
+            assert (three, first) == ([i * 10 + k for k in range(3)], [j * 10])
+            later(append, tmp_path / "out", i)
+    assert done(tmp_path / "out") == list(range(40))
+
+
+def test_what_writing_raises_is_not_raised_by_reading(tmp_path: Path) -> None:
+    with behind("write") as later:
+        later(append, tmp_path / "out", 60)
+        assert len(list(ahead(calls(3), "decode"))) == 3
+        with pytest.raises(OSError, match="disk full"):
+            later.finish()
+
+
+def test_what_is_read_and_not_asked_for_harms_nobody(tmp_path: Path) -> None:
+    items = list(calls(5))
+    items[2][1][0] = (floordiv, 1, 0)
+    with behind("write") as later:
+        assert next(ahead(items, "decode"))[0] == 0
+        for i in range(5):
+            later(append, tmp_path / "out", i)
+    assert done(tmp_path / "out") == list(range(5))
+
+
 def test_waiting_counts_as_the_stage_and_work_beside_it_does_not() -> None:
     items = [(i, [(time.sleep, 0.02)]) for i in range(5)]
     with stopwatch() as watch:
@@ -144,53 +181,50 @@ class TestHelper:
             (tmp_path / name).mkdir()
             monkeypatch.chdir(tmp_path / name)
             with helper() as there:
-                there.ask(os.getcwd)
-                assert there.answer() == str(tmp_path / name)
+                assert there.ask(os.getcwd).get() == str(tmp_path / name)
 
     def test_it_is_used_again_once_it_is_free(self) -> None:
         def process() -> int:
             with helper() as there:
-                there.ask(os.getpid)
-                found: int = there.answer()
+                found: int = there.ask(os.getpid).get()
                 return found
 
         assert process() == process() != os.getpid()
 
+    @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="no Linux, which alone schedules so")
+    def test_it_does_not_interrupt_the_work(self) -> None:
+        with helper() as there:
+            assert there.ask(os.sched_getscheduler, 0).get() == os.SCHED_BATCH
+
     def test_user_errors_arrive_as_they_were_raised(self) -> None:
         from vipbench.pixels import read_photo
 
-        with helper() as there:
-            there.ask(read_photo, Path("nowhere.jpg"))
-            with pytest.raises(UserError, match="no such file"):
-                there.answer()
+        with helper() as there, pytest.raises(UserError, match="no such file"):
+            there.ask(read_photo, Path("nowhere.jpg")).get()
 
     def test_what_cannot_be_sent_back_is_an_error_and_not_the_end(self) -> None:
         with helper() as there:
-            there.ask(memoryview, b"")
             with pytest.raises(TypeError, match="pickle"):
-                there.answer()
-            there.ask(abs, -1)
-            assert there.answer() == 1
+                there.ask(memoryview, b"").get()
+            assert there.ask(abs, -1).get() == 1
 
     def test_a_helper_that_dies_is_named_and_replaced(self) -> None:
         def killed() -> None:
             with helper() as there:
-                there.ask(os.kill, there.process.pid, signal.SIGKILL)
-                there.answer()
+                there.ask(os.kill, there.process.pid, signal.SIGKILL).get()
 
         with pytest.raises(UserError, match="killed by signal 9"):
             killed()
         with helper() as there:
-            there.ask(abs, -1)
-            assert there.answer() == 1
+            assert there.ask(abs, -1).get() == 1
 
     def test_a_helper_that_dies_within_an_answer_is_named(self) -> None:
         with helper() as there:
-            there.ask(bytes, 1 << 26)  # more than a pipe holds
+            found = there.ask(bytes, 1 << 26)  # more than a pipe holds
             time.sleep(0.3)
             there.process.kill()
             with pytest.raises(UserError, match="killed by signal 9"):
-                there.answer()
+                found.get()
 
     def test_one_that_died_idle_is_left_aside(self) -> None:
         with helper() as there:
@@ -198,23 +232,18 @@ class TestHelper:
         there.process.kill()
         there.process.wait()
         with helper() as other:
-            other.ask(abs, -1)
-            assert other.answer() == 1
+            assert other.ask(abs, -1).get() == 1
 
     def test_errors_that_do_not_survive_the_way_are_told_in_words(self) -> None:
         with helper() as there:
-            there.ask(_unlike)
             with pytest.raises(RuntimeError, match="UnlikeError: second after first"):
-                there.answer()
-            there.ask(_no_copy)
+                there.ask(_unlike).get()
             with pytest.raises(RuntimeError, match=r"NoCopyError: .'no copy'"):
-                there.answer()
+                there.ask(_no_copy).get()
 
     def test_faults_of_a_plug_in_show_where_they_are(self) -> None:
-        with helper() as there:
-            there.ask(floordiv, 1, 0)
-            with pytest.raises(ZeroDivisionError) as raised:
-                there.answer()
+        with helper() as there, pytest.raises(ZeroDivisionError) as raised:
+            there.ask(floordiv, 1, 0).get()
         assert "call(*args)" in raised.value.__notes__[0]
 
     def test_ctrl_c_is_for_the_work_which_ends_its_helper(self) -> None:
@@ -236,8 +265,8 @@ class TestHelper:
             "import os, signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
             "from test_pipeline import late; from vipbench.helper import helper\n"
             "with helper() as there:\n"
-            "    for i in range(20): there.ask(late, Path(sys.argv[2]), i)\n"
-            "    there.answer(); os.kill(os.getpid(), signal.SIGKILL)"
+            "    asked = [there.ask(late, Path(sys.argv[2]), i) for i in range(20)]\n"
+            "    asked[0].get(); os.kill(os.getpid(), signal.SIGKILL)"
         )
         words = (sys.executable, "-c", code, Path(__file__).parent, tmp_path / "out")
         assert subprocess.run(words).returncode == -signal.SIGKILL

@@ -195,6 +195,15 @@ def test_photos_are_resized_by_either(
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.skipif(native is None, reason="the kernels are not compiled here: Pillow does it")
+@pytest.mark.parametrize("side", [40, 2100])
+def test_photos_are_resized_where_pillow_holds_them_or_from_a_copy(side: int) -> None:
+    """In one piece it holds up to 16 MiB."""
+    photo = noise(side, side, 1, 0)
+    assert isinstance(pixels._held(photo), bytes) == (side == 2100)
+    np.testing.assert_array_equal(resized(photo, (5, 7)), expected(photo, 5, 7))
+
+
 @pytest.mark.skipif(native is None, reason="the kernels are not compiled here")
 def test_the_kernel_refuses_taps_beyond_the_photo() -> None:
     one, weight = np.zeros(1, np.int32), np.full((1, 1), 2**22, np.int32)
@@ -205,3 +214,6 @@ def test_the_kernel_refuses_taps_beyond_the_photo() -> None:
             native.resize(bytes(8), 1, 2, one, weight, columns, weight)
     with pytest.raises(ValueError, match="resize"):
         native.resize(bytes(7), 1, 2, one, weight, one, weight)
+    gray = Image.new("L", (2, 1)).__arrow_c_array__()[1]
+    with pytest.raises(ValueError, match="no list of pixels"):
+        native.resize(gray, 1, 2, one, weight, one, weight)

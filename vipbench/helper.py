@@ -1,7 +1,8 @@
-"""Processes that read and write files beside the work.
+"""A process that reads and writes files beside the work.
 
 A thread would take the interpreter's lock a score of times for each photo. Each time the work waits for it,
-and a network of many short calls loses up to a third of its speed.
+and a network of many short calls loses up to a third of its speed. One process for both: where there are two
+cores, the work has the other.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import pickle
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -27,15 +30,32 @@ Queue = SimpleQueue[bytes]
 _idle: list[Helper] = []
 
 
+@dataclass(eq=False)
+class Asked:
+    """A call that was asked for. answer: pickled, once it is there."""
+
+    helper: Helper
+    answer: bytes | None = None
+
+    def get(self) -> Any:
+        """What the call has returned, or raises what it has raised."""
+        while self.answer is None:
+            self.helper.receive()
+        failed, found = pickle.loads(self.answer)
+        if failed:
+            raise found
+        return found
+
+
 class Helper:
-    """A process that makes calls in the order in which they are asked for. due: how many are not answered.
+    """A process that makes calls in the order in which they are asked for. due: those without an answer.
 
     What is called is sent as its name; arguments and results are pickled, and wait there until they are due.
     """
 
     def __init__(self) -> None:
         self.pipe, theirs = Pipe()
-        self.due = 0
+        self.due: deque[Asked] = deque()
         number = theirs.fileno()
         code = f"import sys; sys.path[:] = {_path()!r}; from vipbench.helper import serve; serve({number})"
         # A session of its own: Ctrl-C is for the work, which ends its helpers.
@@ -44,29 +64,26 @@ class Helper:
         )
         theirs.close()
 
-    def ask(self, call: Callable[..., Any], *args: Any) -> None:
+    def ask(self, call: Callable[..., Any], *args: Any) -> Asked:
         """Have a function called."""
         asked = pickle.dumps((call, args))
         try:
             self.pipe.send_bytes(asked)
         except GONE:
             raise self._lost() from None
-        self.due += 1
+        self.due.append(Asked(self))
+        return self.due[-1]
 
-    def answer(self) -> Any:
-        """What the oldest of the calls due has returned, or raises what it has raised."""
+    def receive(self) -> None:
+        """Wait for the answer to the oldest of the calls due. Raises UserError if the process is gone."""
         try:
             answer = self.pipe.recv_bytes()
         except GONE:
             raise self._lost() from None
-        self.due -= 1
-        failed, found = pickle.loads(answer)
-        if failed:
-            raise found
-        return found
+        self.due.popleft().answer = answer
 
     def _lost(self) -> UserError:
-        self.due = 0
+        self.due.clear()
         code = self.process.wait()
         why = "ended" if code >= 0 else f"was killed by signal {-code} (out of memory?)"
         return UserError(
@@ -75,7 +92,7 @@ class Helper:
 
     def end(self) -> None:
         """End it, whatever it does."""
-        self.due = 0
+        self.due.clear()
         self.pipe.close()
         self.process.kill()
         self.process.wait()
@@ -86,16 +103,15 @@ def helper() -> Iterator[Helper]:
     """A helper for this block alone. At its end, calls that are due are waited for; nobody hears of them."""
     found = _free()
     try:
-        found.ask(_settle, os.getcwd(), _path())
-        found.answer()
+        found.ask(_settle, os.getcwd(), _path()).get()
         yield found
     except KeyboardInterrupt:  # perhaps in the middle of a message
         found.end()
         raise
     finally:
         while found.due:
-            with suppress(Exception):
-                found.answer()
+            with suppress(UserError):
+                found.receive()
         if found.process.poll() is None:
             _idle.append(found)
 
@@ -124,12 +140,19 @@ os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 
 def serve(descriptor: int) -> None:
     """The helper's own side: answer calls until the pipe is closed, and no longer if the work was killed."""
+    _never_interrupt()
     pipe = Connection(descriptor)
     asked, answers = Queue(), Queue()
     for work in ((_receive, pipe, asked), (_send, pipe, answers)):
         Thread(target=_until_gone, args=work, daemon=True).start()
     while True:
         answers.put(_answer(asked.get()))
+
+
+def _never_interrupt() -> None:
+    """On Linux: a call that arrives does not take the core from the work that asks for it."""
+    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _until_gone(work: Callable[[Connection, Queue], None], pipe: Connection, queue: Queue) -> None:

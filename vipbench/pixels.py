@@ -133,8 +133,16 @@ def resized(photo: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
         lines = photo.resize((width, photo.height), Image.Resampling.BILINEAR)
         return np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
     rows, columns = _taps(photo.height, height), _taps(photo.width, width)
-    found = native.resize(photo.tobytes("raw", "RGBX"), photo.height, photo.width, *rows, *columns)
+    found = native.resize(_held(photo), photo.height, photo.width, *rows, *columns)
     return np.frombuffer(found, np.uint8).reshape(height, width, 3)
+
+
+def _held(photo: Image.Image) -> object:
+    """Each pixel's R, G, B and a fourth byte, where Pillow holds them; of large images a copy."""
+    try:
+        return photo.__arrow_c_array__()[1]
+    except (AttributeError, ValueError):  # Pillow before 11.2; not in one piece
+        return photo.tobytes("raw", "RGBX")
 
 
 @lru_cache(16)

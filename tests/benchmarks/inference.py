@@ -15,6 +15,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -114,44 +116,44 @@ def full(root: Path, rounds: int) -> dict[str, Any]:
 
 
 def end_to_end(root: Path, rounds: int) -> dict[str, Any]:
-    """The network on one thread. Alone: its photos decoded beforehand, nothing written."""
+    """The network on one thread. Alone: its photos decoded beforehand, nothing written. Video by video."""
     data = DatasetSpec("davis", root)
     videos = [video for video in data.open().videos("val") if video.id in SEQUENCES]
-    turns: Turns = {}
+    found: dict[str, list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as out:
-        for name in ("frame", "dff", "fgfa", "aten", "aten-fast"):
+        for name, video in product(("frame", "dff", "fgfa", "aten", "aten-fast"), videos):
             options = RANDOM if name == "aten-fast" else {"preset": "tiny"}  # it has no weights of that size
             work = Work(MethodSpec(name, options), data, Path(out) / name)
-            turns |= {name: lambda work=work: whole(work, videos), f"{name}, alone": alone(work, videos)}  # type: ignore[misc]
-        return {"seconds": in_turn(turns, rounds)}
+            turns = {name: partial(whole, work, video), f"{name}, alone": alone(work, video)}
+            for turn, times in in_turn(turns, rounds).items():
+                found.setdefault(turn, []).append(times)
+    return {"seconds": {name: [sum(of) for of in zip(*times, strict=True)] for name, times in found.items()}}
 
 
-def whole(work: Work, videos: list[Video]) -> float:
+def whole(work: Work, video: Video) -> float:
     shutil.rmtree(work.out, ignore_errors=True)  # to write over a file takes longer than to write a new one
-    return sum(work(video).seconds for video in videos)
+    return work(video).seconds
 
 
-def alone(work: Work, videos: list[Video]) -> Callable[[], float]:
+def alone(work: Work, video: Video) -> Callable[[], float]:
     """Seconds of the network on photos that lie in memory as it sees them."""
     engine = (method := cast(Any, work.method)).engine
-    frames = [frame for video in videos for frame in video.frames]
-    photos = {f.image: engine.photo(f, *call(*args)) for f in frames for call, *args in [engine.reading(f)]}
+    photos = {f: engine.photo(f, *call(*args)) for f in video.frames for call, *args in [engine.reading(f)]}
 
     def run() -> float:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(streaming, "ahead", lambda items, _: ((item, [()] * len(n)) for item, n in items))
-            patch.setattr(engine, "photo", lambda frame: replace(photos[frame.image]))
+            patch.setattr(engine, "photo", lambda frame: replace(photos[frame]))
             start = perf_counter()
-            for video in videos:
-                for _ in method.predict(video):
-                    pass
+            for _ in method.predict(video):
+                pass
             return perf_counter() - start
 
     return run
 
 
 def memory(root: Path, method: str, frames: int) -> dict[str, Any]:
-    """Peak MB of a run, from images to files: of this process, and of its two helpers together."""
+    """Peak MB of a run, from images to files: of this process, and of its helper."""
     _, video = rendered(root, 50, (96, 160))
     longer = tuple(replace(video.frames[i % 50], name=f"{i:05d}", index=i) for i in range(frames))
     with tempfile.TemporaryDirectory() as out:
@@ -159,13 +161,9 @@ def memory(root: Path, method: str, frames: int) -> dict[str, Any]:
             replace(video, frames=longer)
         )
     status = Path("/proc/self/status")
-    with helper() as reader, helper() as writer:
-        for each in (reader, writer):
-            each.ask(status.read_text)
-        return {
-            "peak_mb": peak(status.read_text()),
-            "helpers_mb": peak(reader.answer()) + peak(writer.answer()),
-        }
+    with helper() as beside:
+        there = beside.ask(status.read_text).get()
+    return {"peak_mb": peak(status.read_text()), "helper_mb": peak(there)}
 
 
 def peak(status: str) -> float:

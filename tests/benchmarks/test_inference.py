@@ -53,7 +53,7 @@ def test_full_size(inference: Inference, tmp_path: Path, table: list[Row]) -> No
 
 def test_end_to_end(inference: Inference, test_data: Path, table: list[Row]) -> None:
     """Reading and writing beside a network on one thread: what is left of its own rate."""
-    seconds = inference("end_to_end", test_data / "DAVIS", 5)["seconds"]
+    seconds = inference("end_to_end", test_data / "DAVIS", 9)["seconds"]
     table.extend(beside(seconds, f"{name}", f"{name}, alone", 0.85, "s") for name in METHODS)
 
 
@@ -64,6 +64,6 @@ def test_memory_does_not_grow_with_the_video(
     short = run_alone(sys.executable, "inference.py", f"memory:{method}:50", tmp_path, 1)
     long = inference(f"memory:{method}:2000", tmp_path)
     for process in short:
-        what = f"`{method}`, 2,000 frames" + (", helpers" if process == "helpers_mb" else "")
+        what = f"`{method}`, 2,000 frames" + (", helper" if process == "helper_mb" else "")
         table.append(Row.of_memory(what, long[process], "50 frames", short[process], 0.95))
     assert all(long[process] <= 1.05 * short[process] for process in short)

@@ -78,7 +78,7 @@ class Kernels(Protocol):
 
     def resize(
         self,
-        pixels: bytes,
+        pixels: object,
         height: int,
         width: int,
         rows: object,
@@ -88,6 +88,7 @@ class Kernels(Protocol):
     ) -> bytes:
         """RGB and a fourth byte, uint8 [height, width, 4] -> uint8 [h, w, 3]; see `resized` in pixels.py.
 
+        pixels: bytes, or a capsule "arrow_array" of lists of four bytes.
         rows: int32 [h], the first of the input rows that an output row sums; row_weights: int32 [h, K], of
         that and the K - 1 next ones, times 2^22; columns the same. Raises ValueError for taps outside.
         """

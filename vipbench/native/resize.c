@@ -113,20 +113,44 @@ static PyObject *resized(const uint8_t *pixels, int height, int width, struct ta
     return done;
 }
 
+/* The Arrow C data interface: how Pillow shows where it holds its pixels. */
+struct ArrowArray {
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children, *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+/* The bytes of an object with the buffer protocol, or of a list of pixels in a capsule. */
+static int view(PyObject *object, Py_buffer *bytes)
+{
+    if (!PyCapsule_IsValid(object, "arrow_array"))
+        return PyObject_GetBuffer(object, bytes, PyBUF_SIMPLE) == 0;
+    const struct ArrowArray *list = PyCapsule_GetPointer(object, "arrow_array");
+    const struct ArrowArray *values = list->n_children == 1 ? list->children[0] : NULL;
+    if (values && values->n_buffers == 2 && !list->offset && !values->offset)
+        return PyBuffer_FillInfo(bytes, object, (void *)values->buffers[1], values->length, 1, PyBUF_SIMPLE) == 0;
+    PyErr_SetString(PyExc_ValueError, "resize: the array is no list of pixels");
+    return 0;
+}
+
 PyObject *resize(PyObject *self, PyObject *args)
 {
     Py_buffer in[5] = {{0}};
     int height, width;
     struct taps x, y;
-    PyObject *done = NULL;
+    PyObject *image, *done = NULL;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*iiy*y*y*y*", in, &height, &width, in + 1, in + 2, in + 3, in + 4))
+    if (!PyArg_ParseTuple(args, "Oiiy*y*y*y*", &image, &height, &width, in + 1, in + 2, in + 3, in + 4))
         return NULL;
-    int fit = height > 0 && width > 0 && in[0].len == (Py_ssize_t)height * width * CHANNELS;
-    if (fit && within(in + 1, in + 2, height, &y) && within(in + 3, in + 4, width, &x))
-        done = resized(in[0].buf, height, width, x, y);
-    else
-        PyErr_SetString(PyExc_ValueError, "resize: the arrays do not have the sizes");
+    if (view(image, in)) {
+        int fit = height > 0 && width > 0 && in[0].len == (Py_ssize_t)height * width * CHANNELS;
+        if (fit && within(in + 1, in + 2, height, &y) && within(in + 3, in + 4, width, &x))
+            done = resized(in[0].buf, height, width, x, y);
+        else
+            PyErr_SetString(PyExc_ValueError, "resize: the arrays do not have the sizes");
+    }
     for (int i = 0; i < 5; i++)
         PyBuffer_Release(in + i);
     return done;
