@@ -95,10 +95,10 @@ def annotated(parts: Iterable[Segment]) -> list[Segment]:
 
 def growing(frames: Sequence[Frame], most: int) -> Iterator[Sequence[Frame]]:
     """A video's first frames in parts of 1, 3, 9 ... `most`: more are read while a part is worked on."""
-    size = 1
-    while frames:
-        yield frames[:size]
-        frames, size = frames[size:], min(3 * size, most)
+    start, size = 0, 1
+    while start < len(frames):
+        yield frames[start : start + size]
+        start, size = start + size, min(3 * size, most)
 
 
 def planned(wanted: Sequence[tuple[Sequence[Frame], Sequence[Frame]]]) -> Iterator[Step]:

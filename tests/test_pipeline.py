@@ -1,25 +1,22 @@
-"""Files read ahead and written behind by other processes: order, limits, and errors that nobody loses."""
+"""Files read ahead and written behind by another process: order, limits, and errors that nobody loses."""
 
 import os
-import pickle
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
 from operator import floordiv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from vipbench import UserError
-from vipbench.helper import helper
-from vipbench.metrics.masks import drawn
+from vipbench import pipeline
 from vipbench.pipeline import AHEAD, BEHIND, Call, ahead, behind
 from vipbench.timing import stopwatch
-from vipbench.types import RunMap, SegmentMap
 
 
 def calls(count: int, of: int = 3) -> Iterator[tuple[int, list[Call]]]:
@@ -160,10 +157,58 @@ def test_what_is_read_and_not_asked_for_harms_nobody(tmp_path: Path) -> None:
     items = list(calls(5))
     items[2][1][0] = (floordiv, 1, 0)
     with behind("write") as later:
-        assert next(ahead(items, "decode"))[0] == 0
+        for _ in range(3):
+            found = ahead(items, "decode")
+            assert next(found)[0] == 0
+            found.close()  # type: ignore[attr-defined]
+            assert not later.writer.due
         for i in range(5):
             later(append, tmp_path / "out", i)
     assert done(tmp_path / "out") == list(range(5))
+
+
+def test_threads_have_helpers_of_their_own() -> None:
+    """A context that is copied into a thread does not give away a pipe that another one uses."""
+
+    def read() -> list[tuple[int, list[Any]]]:
+        return list(ahead(calls(30), "decode"))
+
+    with behind("write"), ThreadPoolExecutor(3) as pool:
+        found = [pool.submit(copy_context().run, read) for _ in range(3)]
+        expected = read()
+        assert all(each.result(60) == expected for each in found)
+
+
+def test_a_fork_has_a_helper_of_its_own() -> None:
+    code = (
+        "import os; from operator import floordiv; from vipbench.pipeline import ahead, behind\n"
+        "with behind('write') as later:\n"
+        "    child = os.fork()\n"
+        "    items = [(i, [(floordiv, i, 1)]) for i in range(200)]\n"
+        "    found = [read for _, (read,) in ahead(items, 'decode')]\n"
+        "    assert found == list(range(200)), found\n"
+        "    if not child: os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_blocks_that_end_in_the_order_they_began(tmp_path: Path) -> None:
+    one, other = ExitStack(), ExitStack()
+    one.enter_context(behind("write"))
+    later = other.enter_context(behind("write"))
+    one.close()
+    _, (_, pids) = ahead([(0, []), (1, [(os.getpid,)])], "decode")
+    assert pids == [later.writer.process.pid]
+    other.close()
+    assert not pipeline._writers.inner
+
+
+def test_a_method_may_change_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with behind("write"):
+        monkeypatch.chdir(tmp_path)
+        _, (_, found) = ahead([(0, []), (1, [(os.getcwd,)])], "decode")
+        assert found == [str(tmp_path)]
 
 
 def test_waiting_counts_as_the_stage_and_work_beside_it_does_not() -> None:
@@ -173,149 +218,3 @@ def test_waiting_counts_as_the_stage_and_work_beside_it_does_not() -> None:
             time.sleep(0.05)
         seconds = watch.read().stages["decode"]
     assert 0.01 < seconds < 0.06  # the first item, and nothing of the other four
-
-
-class TestHelper:
-    def test_relative_paths_are_those_of_today(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("one", "other"):
-            (tmp_path / name).mkdir()
-            monkeypatch.chdir(tmp_path / name)
-            with helper() as there:
-                assert there.ask(os.getcwd).get() == str(tmp_path / name)
-
-    def test_it_is_used_again_once_it_is_free(self) -> None:
-        def process() -> int:
-            with helper() as there:
-                found: int = there.ask(os.getpid).get()
-                return found
-
-        assert process() == process() != os.getpid()
-
-    @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="no Linux, which alone schedules so")
-    def test_it_does_not_interrupt_the_work(self) -> None:
-        with helper() as there:
-            assert there.ask(os.sched_getscheduler, 0).get() == os.SCHED_BATCH
-
-    def test_user_errors_arrive_as_they_were_raised(self) -> None:
-        from vipbench.pixels import read_photo
-
-        with helper() as there, pytest.raises(UserError, match="no such file"):
-            there.ask(read_photo, Path("nowhere.jpg")).get()
-
-    def test_what_cannot_be_sent_back_is_an_error_and_not_the_end(self) -> None:
-        with helper() as there:
-            with pytest.raises(TypeError, match="pickle"):
-                there.ask(memoryview, b"").get()
-            assert there.ask(abs, -1).get() == 1
-
-    def test_a_helper_that_dies_is_named_and_replaced(self) -> None:
-        def killed() -> None:
-            with helper() as there:
-                there.ask(os.kill, there.process.pid, signal.SIGKILL).get()
-
-        with pytest.raises(UserError, match="killed by signal 9"):
-            killed()
-        with helper() as there:
-            assert there.ask(abs, -1).get() == 1
-
-    def test_a_helper_that_dies_within_an_answer_is_named(self) -> None:
-        with helper() as there:
-            found = there.ask(bytes, 1 << 26)  # more than a pipe holds
-            time.sleep(0.3)
-            there.process.kill()
-            with pytest.raises(UserError, match="killed by signal 9"):
-                found.get()
-
-    def test_one_that_died_idle_is_left_aside(self) -> None:
-        with helper() as there:
-            pass
-        there.process.kill()
-        there.process.wait()
-        with helper() as other:
-            assert other.ask(abs, -1).get() == 1
-
-    def test_errors_that_do_not_survive_the_way_are_told_in_words(self) -> None:
-        with helper() as there:
-            with pytest.raises(RuntimeError, match="UnlikeError: second after first"):
-                there.ask(_unlike).get()
-            with pytest.raises(RuntimeError, match=r"NoCopyError: .'no copy'"):
-                there.ask(_no_copy).get()
-
-    def test_faults_of_a_plug_in_show_where_they_are(self) -> None:
-        with helper() as there, pytest.raises(ZeroDivisionError) as raised:
-            there.ask(floordiv, 1, 0).get()
-        assert "call(*args)" in raised.value.__notes__[0]
-
-    def test_ctrl_c_is_for_the_work_which_ends_its_helper(self) -> None:
-        def interrupted() -> None:
-            with behind("write") as later:
-                processes.append(later.writer.process)
-                assert os.getpgid(later.writer.process.pid) != os.getpgid(0)
-                later(time.sleep, 60)
-                raise KeyboardInterrupt
-
-        processes: list[Any] = []
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        assert processes[0].returncode is not None
-
-    def test_nothing_is_written_once_the_work_is_killed(self, tmp_path: Path) -> None:
-        """Another run may have begun in the same folder."""
-        code = (
-            "import os, signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-            "from test_pipeline import late; from vipbench.helper import helper\n"
-            "with helper() as there:\n"
-            "    asked = [there.ask(late, Path(sys.argv[2]), i) for i in range(20)]\n"
-            "    asked[0].get(); os.kill(os.getpid(), signal.SIGKILL)"
-        )
-        words = (sys.executable, "-c", code, Path(__file__).parent, tmp_path / "out")
-        assert subprocess.run(words).returncode == -signal.SIGKILL
-        time.sleep(0.5)
-        assert len(done(tmp_path / "out")) <= 2
-
-    def test_a_fork_in_the_middle_keeps_nobody_waiting(self) -> None:
-        code = (
-            "import os, time; from vipbench.helper import helper\n"
-            "with helper() as there:\n"
-            "    if os.fork() == 0: time.sleep(5); os._exit(0)"
-        )
-        start = time.monotonic()
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-        assert time.monotonic() - start < 4
-
-
-def late(path: Path, i: int) -> None:
-    """Slower than the end of the work."""
-    time.sleep(0.1)
-    append(path, i)
-
-
-class UnlikeError(Exception):
-    """Does not unpickle."""
-
-    def __init__(self, first: str, second: str) -> None:
-        super().__init__(f"{second} after {first}")
-
-
-class NoCopyError(Exception):
-    """Does not pickle with a view of memory."""
-
-
-def _unlike() -> None:
-    raise UnlikeError("first", "second")
-
-
-def _no_copy() -> None:
-    raise NoCopyError("no copy", memoryview(b""))
-
-
-def test_maps_travel_as_they_are() -> None:
-    """With what was found of them, which is left behind."""
-    for ids in (np.arange(600, dtype=np.uint16).reshape(20, 30), np.eye(9, dtype=np.uint8)):
-        found = SegmentMap.of(ids)
-        drawn(found, found, ((1, 1),))
-        for sent in (found, RunMap(found.runs)) if ids.itemsize == 1 else (found,):
-            copy = pickle.loads(pickle.dumps(sent))
-            assert copy.ids.dtype == ids.dtype
-            assert np.array_equal(copy.ids, ids)
-            assert copy.segments == found.segments

@@ -196,12 +196,20 @@ def test_photos_are_resized_by_either(
 
 
 @pytest.mark.skipif(native is None, reason="the kernels are not compiled here: Pillow does it")
-@pytest.mark.parametrize("side", [40, 2100])
-def test_photos_are_resized_where_pillow_holds_them_or_from_a_copy(side: int) -> None:
+@pytest.mark.parametrize(("side", "shown"), [(40, True), (40, False), (2100, True)])
+def test_photos_are_resized_where_pillow_holds_them_or_from_a_copy(
+    side: int, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In one piece it holds up to 16 MiB."""
+    monkeypatch.setattr(pixels, "SHOWN", shown and pixels.SHOWN)
     photo = noise(side, side, 1, 0)
-    assert isinstance(pixels._held(photo), bytes) == (side == 2100)
+    assert isinstance(pixels._held(photo), bytes) == (side == 2100 or not pixels.SHOWN)
     np.testing.assert_array_equal(resized(photo, (5, 7)), expected(photo, 5, 7))
+
+
+def test_photos_of_other_modes_are_refused() -> None:
+    with pytest.raises(ValueError, match="mode CMYK, expected RGB"):
+        resized(Image.new("CMYK", (4, 4)), (2, 2))
 
 
 @pytest.mark.skipif(native is None, reason="the kernels are not compiled here")

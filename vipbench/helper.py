@@ -67,23 +67,41 @@ class Helper:
     def ask(self, call: Callable[..., Any], *args: Any) -> Asked:
         """Have a function called."""
         asked = pickle.dumps((call, args))
-        try:
+        with self._message():
             self.pipe.send_bytes(asked)
-        except GONE:
-            raise self._lost() from None
         self.due.append(Asked(self))
         return self.due[-1]
 
+    def settle(self) -> Asked:
+        """Have relative paths and imports be those of the work as it is now."""
+        return self.ask(_settle, os.getcwd(), _path())
+
     def receive(self) -> None:
         """Wait for the answer to the oldest of the calls due. Raises UserError if the process is gone."""
-        try:
+        with self._message():
             answer = self.pipe.recv_bytes()
+        self.due.popleft().answer = answer
+
+    def drain(self) -> None:
+        """Wait for all calls; nobody hears of them."""
+        while self.due:
+            with suppress(UserError):
+                self.receive()
+
+    @contextmanager
+    def _message(self) -> Iterator[None]:
+        """A message is whole or the last one: after a part of it, what follows could not be read."""
+        try:
+            yield
         except GONE:
             raise self._lost() from None
-        self.due.popleft().answer = answer
+        except BaseException:
+            self.end()
+            raise
 
     def _lost(self) -> UserError:
         self.due.clear()
+        self.pipe.close()
         code = self.process.wait()
         why = "ended" if code >= 0 else f"was killed by signal {-code} (out of memory?)"
         return UserError(
@@ -103,15 +121,13 @@ def helper() -> Iterator[Helper]:
     """A helper for this block alone. At its end, calls that are due are waited for; nobody hears of them."""
     found = _free()
     try:
-        found.ask(_settle, os.getcwd(), _path()).get()
+        found.settle().get()
         yield found
-    except KeyboardInterrupt:  # perhaps in the middle of a message
+    except KeyboardInterrupt:  # which waits for nothing
         found.end()
         raise
     finally:
-        while found.due:
-            with suppress(UserError):
-                found.receive()
+        found.drain()
         if found.process.poll() is None:
             _idle.append(found)
 
@@ -151,14 +167,18 @@ def serve(descriptor: int) -> None:
 
 def _never_interrupt() -> None:
     """On Linux: a call that arrives does not take the core from the work that asks for it."""
-    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with suppress(AttributeError, OSError):
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _until_gone(work: Callable[[Connection, Queue], None], pipe: Connection, queue: Queue) -> None:
     """Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's."""
-    with suppress(*GONE):
+    try:
         work(pipe, queue)
+    except Exception as error:
+        if not isinstance(error, GONE):  # out of memory, say: nobody else would hear of it
+            traceback.print_exception(error)
     os._exit(0)
 
 
@@ -173,7 +193,6 @@ def _send(pipe: Connection, answers: Queue) -> None:
 
 
 def _settle(folder: str, path: list[str]) -> None:
-    """Relative paths and imports are those of the work."""
     os.chdir(folder)
     sys.path[:] = path
 

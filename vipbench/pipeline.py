@@ -5,10 +5,11 @@ The seconds that the work waits for it count as the stage of the one or the othe
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,7 +21,17 @@ Call = tuple[Any, ...]
 """A function and its arguments, see `Helper`."""
 AHEAD = 2  # items whose calls are made before they are asked for
 BEHIND = 32  # calls that wait to be made
-_writer: ContextVar[Helper | None] = ContextVar("writer", default=None)
+
+
+class _Writers(threading.local):
+    """The helpers of this thread's `behind` blocks: no two threads may use a pipe at once."""
+
+    def __init__(self) -> None:
+        self.inner: list[Helper] = []
+
+
+_writers = _Writers()
+os.register_at_fork(after_in_child=lambda: _writers.inner.clear())  # they are the parent's
 
 
 def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[tuple[T, list[Any]]]:
@@ -36,14 +47,20 @@ def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[t
             there = _ask(reader, calls[1::2])
             due = deque(_asked(reader, source, AHEAD))
             with stage(waiting):
-                here = [call(*args) for call, *args in calls[::2]]
-                _, found = _answered(item, there)
-            yield item, [(here, found)[i % 2][i // 2] for i in range(len(calls))]
+                found = _shared(calls, there)
+            yield item, found
             while due:
                 due.extend(_asked(reader, source, 1))
                 with stage(waiting):
                     item, found = _answered(*due.popleft())
                 yield item, found
+
+
+def _shared(calls: Sequence[Call], there: Sequence[Asked]) -> list[Any]:
+    """What calls return of which every other is made here."""
+    here = [call(*args) for call, *args in calls[::2]]
+    found = [asked.get() for asked in there]
+    return [(here, found)[i % 2][i // 2] for i in range(len(calls))]
 
 
 def _ask(reader: Helper, calls: Sequence[Call]) -> list[Asked]:
@@ -65,8 +82,14 @@ def _answered(item: T, there: Sequence[Asked]) -> tuple[T, list[Any]]:
 @contextmanager
 def _helper() -> Iterator[Helper]:
     """The one that writes, while there is one."""
-    if writer := _writer.get():
-        yield writer
+    if _writers.inner:
+        writer = _writers.inner[-1]
+        writer.settle()
+        try:
+            yield writer
+        except GeneratorExit:  # nobody else would fetch what was asked for
+            writer.drain()
+            raise
     else:
         with helper() as reader:
             yield reader
@@ -105,10 +128,10 @@ def behind(waiting: str) -> Iterator[Behind]:
     What `ahead` reads within the block the same helper reads.
     """
     with helper() as writer:
-        token = _writer.set(writer)
+        _writers.inner.append(writer)
         try:
             calls = Behind(writer, waiting)
             yield calls
             calls.finish()
         finally:
-            _writer.reset(token)
+            _writers.inner.remove(writer)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -21,6 +23,9 @@ from vipbench.types import Ids, RunMap, SegmentMap
 LABEL_MODES = {"1", "L", "P", "I;16"}
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for files that are cut, broken, or of a size that is no frame's."""
+
+SHOWN = int(PIL.__version__.partition(".")[0]) >= 13
+"""Whether Pillow tells where its pixels are only if they are there: before, padded lines passed for whole."""
 
 
 def _open(path: File, content: bytes | Path) -> Image.Image:
@@ -126,9 +131,11 @@ def resized(photo: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """An RGB photo at a size (height, width), bilinear over all that a new pixel covers: uint8 [H, W, 3].
 
     First each line, then each column; Pillow by itself takes the one or the other first, by its version.
-    Where there are kernels, the same bytes faster.
+    Where there are kernels, the same bytes faster. Raises ValueError for other modes.
     """
     height, width = size
+    if photo.mode != "RGB":
+        raise ValueError(f"a photo of mode {photo.mode}, expected RGB")
     if not native or (photo.height, photo.width) == size:
         lines = photo.resize((width, photo.height), Image.Resampling.BILINEAR)
         return np.asarray(lines.resize((width, height), Image.Resampling.BILINEAR))
@@ -138,11 +145,11 @@ def resized(photo: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _held(photo: Image.Image) -> object:
-    """Each pixel's R, G, B and a fourth byte, where Pillow holds them; of large images a copy."""
-    try:
-        return photo.__arrow_c_array__()[1]
-    except (AttributeError, ValueError):  # Pillow before 11.2; not in one piece
-        return photo.tobytes("raw", "RGBX")
+    """Each pixel's R, G, B and a fourth byte, where Pillow holds them; where it cannot show them, a copy."""
+    if SHOWN:
+        with suppress(ValueError):  # not in one piece
+            return photo.__arrow_c_array__()[1]
+    return photo.tobytes("raw", "RGBX")
 
 
 @lru_cache(16)

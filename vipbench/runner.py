@@ -127,13 +127,14 @@ class Work:
         return Done(video.id, len(video.annotated), sha256, total.seconds, total.stages, images, counted)
 
     def _warm_up(self, video: Video) -> None:
-        """A first period whose results nobody sees: the first calls of a network take longer than the rest.
+        """Two periods whose results nobody sees: the first calls of a network take longer than the rest, and
+        a video's first frames may be worked on in other parts than the rest.
 
         Only for methods that say their `period`, in frames; others may not be fit to be asked twice.
         """
         period = 0 if self.warm else getattr(self.method, "period", 0)
         if period:
-            for _ in islice(self.method.predict(video), period):
+            for _ in islice(self.method.predict(video), 2 * period):
                 pass
         self.warm = True
 

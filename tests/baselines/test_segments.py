@@ -10,7 +10,7 @@ from made_video import addresses
 
 from vipbench.baselines.aten import encoding_keys
 from vipbench.baselines.fgfa import nearby
-from vipbench.baselines.streaming import first, planned, segments
+from vipbench.baselines.streaming import first, growing, planned, segments
 
 indices = st.sets(st.integers(0, 60), min_size=1, max_size=40).map(sorted)
 
@@ -25,6 +25,15 @@ def test_segments_cut_the_source_video_evenly(at: list[int], l: int, data: st.Da
         before = part.frames.index(part.key)
         assert before - (len(part.frames) - 1 - before) in (0, 1)  # the median, the later one of two
     assert [p.key for p in segments(addresses(at), l, first, offset)] == [p.frames[0] for p in parts]
+
+
+@given(indices | st.just([]), st.integers(1, 12))
+def test_a_video_begins_with_one_frame_and_goes_on_with_more(at: list[int], most: int) -> None:
+    frames = addresses(at).frames
+    parts = [len(part) for part in growing(frames, most)]
+    assert [frame for part in growing(frames, most) for frame in part] == list(frames)
+    assert parts[:-1] == [min(3**i, most) for i in range(len(parts) - 1)]
+    assert not parts or 0 < parts[-1] <= min(3 ** (len(parts) - 1), most)
 
 
 @given(st.integers(0, 30), st.integers(1, 12))

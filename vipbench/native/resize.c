@@ -90,7 +90,7 @@ static PyObject *resized(const uint8_t *pixels, int height, int width, struct ta
     Py_ssize_t line = (Py_ssize_t)x.count * 3, two = (Py_ssize_t)x.count * LANES;
     PyObject *done = PyBytes_FromStringAndSize(NULL, y.count * line);
     uint8_t *lines = malloc(height * line);
-    struct room room = {malloc(width * LANES * sizeof(int32_t)), malloc(two * sizeof(int32_t)), malloc(two)};
+    struct room room = {malloc(sizeof(int32_t) * width * LANES), malloc(sizeof(int32_t) * two), malloc(two)};
     if (done && lines && room.wide && room.sum && room.bytes) {
         uint8_t *out = (uint8_t *)PyBytes_AsString(done);
         Py_BEGIN_ALLOW_THREADS;
@@ -128,7 +128,7 @@ static int view(PyObject *object, Py_buffer *bytes)
     if (!PyCapsule_IsValid(object, "arrow_array"))
         return PyObject_GetBuffer(object, bytes, PyBUF_SIMPLE) == 0;
     const struct ArrowArray *list = PyCapsule_GetPointer(object, "arrow_array");
-    const struct ArrowArray *values = list->n_children == 1 ? list->children[0] : NULL;
+    const struct ArrowArray *values = list->release && list->n_children == 1 ? list->children[0] : NULL;
     if (values && values->n_buffers == 2 && !list->offset && !values->offset)
         return PyBuffer_FillInfo(bytes, object, (void *)values->buffers[1], values->length, 1, PyBUF_SIMPLE) == 0;
     PyErr_SetString(PyExc_ValueError, "resize: the array is no list of pixels");
