@@ -40,7 +40,7 @@ def test_a_full_disk_is_one_line(cli: Cli, davis_root: Path, monkeypatch: pytest
 
     monkeypatch.setattr(runner, "run", full)
     words = ("run", "--method", "empty", "--dataset", "davis", "--data", davis_root)
-    fails(cli, *words, says=("error: No space left on device",))
+    fails(cli, *words, says=("error: No space left on device. Make room",))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -49,7 +49,7 @@ def test_a_full_standard_output_is_one_line() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: No space left on device\n"
+    assert done.stderr == "error: No space left on device. Make room and give the same command again\n"
 
 
 def test_the_cache_is_the_users(cli: Cli, davis_preds: Path, davis_root: Path) -> None:

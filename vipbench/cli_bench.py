@@ -46,7 +46,10 @@ def _methods(_: click.Context, __: click.Parameter, value: str) -> list[MethodSp
     callback=_methods,
     help="With options as in aten-l5 or aten-l4-unitmean. Ratios are to frame.",
 )
-@click.option("--preset", help="Of every method: tiny, paper-vip, paper-davis. The same as -o preset=...")
+@click.option(
+    "--preset",
+    help="Of every method: tiny, small, paper-vip, paper-davis, or one with -released. As -o preset=...",
+)
 @click.option("--device", help="cpu, cuda, cuda:0, ... The same as -o device=...")
 @click.option(
     "-o",

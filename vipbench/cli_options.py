@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -14,6 +15,12 @@ import click
 from vipbench.errors import UserError
 
 Command = Callable[..., Any]
+MENDS = {
+    errno.ENOSPC: "Make room and give the same command again",
+    errno.EROFS: "Name a place that can be written to",
+    errno.EACCES: "Name a place that may be used, or allow it",
+    errno.ENOTDIR: "Name a folder",
+}
 
 
 class Commands(click.Group):
@@ -52,7 +59,9 @@ def _message(error: Exception) -> str:
 
         return f"this needs {error.name}: {install(str(error.name))}"
     if isinstance(error, OSError):
-        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
+        told = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
+        mend = MENDS.get(error.errno or 0)
+        return f"{told}. {mend}" if mend else told
     return str(error)
 
 
