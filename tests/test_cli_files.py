@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -41,6 +42,21 @@ def test_a_full_disk_is_one_line(cli: Cli, davis_root: Path, monkeypatch: pytest
     monkeypatch.setattr(runner, "run", full)
     words = ("run", "--method", "empty", "--dataset", "davis", "--data", davis_root)
     fails(cli, *words, says=("error: No space left on device. Make room",))
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [(errno.EROFS, "can be written to"), (errno.EACCES, "allow it"), (errno.ENOTDIR, "a folder")],
+)
+def test_a_place_that_cannot_be_used_is_named_with_a_mend(
+    cli: Cli, davis_root: Path, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "out/place")
+
+    monkeypatch.setattr(runner, "run", refused)
+    words = ("run", "--method", "empty", "--dataset", "davis", "--data", davis_root)
+    fails(cli, *words, says=(f"error: out/place: {os.strerror(number)}. ", mend))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -76,6 +76,7 @@ def _asked(
 
 
 def _answered(item: T, there: Sequence[Asked]) -> tuple[T, list[Any]]:
+    """In a function of its own, so that the pickled answers go with it."""
     return item, [asked.get() for asked in there]
 
 
