@@ -34,15 +34,18 @@ from vipbench.costs import Cost
 from vipbench.errors import UserError
 from vipbench.types import Dataset, Frame, Parsing, Video
 
-SAVINGS = (
+MOVED = (
     ("flow_input", "half", "half-flow"),
     ("flow_input", "quarter", "quarter-flow"),
     ("carry", True, "carry"),
     ("stride", 8, "stride8"),
     ("width", "half", "narrow"),
+    ("refine", True, "refined"),
 )
-"""Options that save time: the value, and what the weights that are trained with it are called."""
-FAST = ["quarter-flow", "carry", "stride8", "narrow"]
+"""Options that move costs: the value, and what the weights that are trained with it are called."""
+FAST = ["quarter-flow", "carry", "stride8", "narrow", "refined"]
+OWN = {"narrow", "refined"}
+"""They have tensors that the weights of others lack."""
 
 
 def encoding_keys(parts: Sequence[Segment], j: int, p: int) -> list[Segment]:
@@ -73,9 +76,9 @@ class Aten:
     l: frames a segment. p: other key frames that encode a key; with p=0 there is no temporal unit. unit:
     what encodes them. align: warp them to the key first. offset: frames of the first segment that the video
     lacks, 0 as Algorithm 1, or `all` to parse the mean features of all l ways to cut it (see `offsets`).
-    border: the warp's. flow_input: the resolution of the images that FlowNet-S sees. carry, stride, width:
-    where the temporal unit saves time, see `network_aten`; a carried state makes p former keys all of them.
-    The rest as `frame`.
+    border: the warp's. flow_input: the resolution of the images that FlowNet-S sees. refine: sharpen its
+    flow and its scale. carry, stride, width: where the temporal unit saves time, see `network_aten`; a
+    carried state makes p former keys all of them. The rest as `frame`.
     """
 
     name = "aten"
@@ -90,6 +93,7 @@ class Aten:
         offset: Offset = 0,
         border: Literal["aten", "zeros", "clamp"] = "aten",
         flow_input: Literal["full", "half", "quarter"] = "full",
+        refine: bool = False,
         carry: bool = False,
         stride: Literal[4, 8] = 4,
         width: Literal["full", "half"] = "full",
@@ -104,9 +108,15 @@ class Aten:
         self.l, self.p = l, p
         self.offsets = offsets(self.name, l, offset)
         encoder = unit if p else None
-        saved = {"flow_input": flow_input, "carry": carry, "stride": stride, "width": width}
-        build = partial(AtenNet, unit=encoder, align=align, border=border, **saved)  # type: ignore[arg-type]
-        variant, lent = _weights(encoder, align, saved)
+        moved = {
+            "flow_input": flow_input,
+            "refine": refine,
+            "carry": carry,
+            "stride": stride,
+            "width": width,
+        }
+        build = partial(AtenNet, unit=encoder, align=align, border=border, **moved)  # type: ignore[arg-type]
+        variant, lent = _weights(encoder, align, moved)
         asked = {"l": l} if carry else {"l": l, "p": p}
         self.net, self.about = network(build, variant, dataset, preset, weights, device, lent, asked)
         self.engine = GuidedEngine(self.net, device, precision, tight)
@@ -180,14 +190,14 @@ class Aten:
         return propagated(self.engine, planned(wanted), advance, self.net.align)
 
 
-def _weights(unit: str | None, align: bool, saved: Mapping[str, object]) -> tuple[str, Lent]:
+def _weights(unit: str | None, align: bool, moved: Mapping[str, object]) -> tuple[str, Lent]:
     """What the weights of a variant are called, and whose fill it while it has none of its own.
 
-    saved: the options that save time.
+    moved: the options that move costs.
     """
+    parts = [part for key, value, part in MOVED if moved.get(key) == value]
     if not unit:
-        return "aten-p0", FRAME_AND_FLOW
-    parts = [part for key, value, part in SAVINGS if saved.get(key) == value]
+        return ("aten-p0-refined", ()) if "refined" in parts else ("aten-p0", FRAME_AND_FLOW)
     name = "aten" if unit == "gru" else f"aten-{unit}"
     own = "-".join([name, *([] if align else ["unaligned"]), *(["fast"] if parts == FAST else parts)])
-    return own, () if own == name or "narrow" in parts else ((name, ""),)
+    return own, () if own == name or OWN & set(parts) else ((name, ""),)

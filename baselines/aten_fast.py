@@ -2,7 +2,8 @@
 
 By exact counts the paper's graph is not: the ConvGRU's p + 1 steps at stride 4 cost more than the N_feat that
 a segment saves (docs/methods.md). Here the state is carried from key to key, one step a key, on half the
-channels at stride 8, and FlowNet-S sees images of a quarter of the resolution. The rest is Algorithm 1.
+channels at stride 8, and FlowNet-S sees images of a quarter of the resolution; a few small layers sharpen its
+flow and its scale. The rest is Algorithm 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from vipbench.types import Dataset
 
 
 class AtenFast(Aten):
-    """Method `aten-fast`: `aten` with every option on that saves time, and the canvas that a photo needs.
+    """Method `aten-fast`: `aten` with every option on that moves costs, and the canvas that a photo needs.
 
     p: other keys that encode one where no state is carried. preset: weights come with vipbench for `small`,
     for objects. The rest as `aten`.
@@ -30,6 +31,7 @@ class AtenFast(Aten):
         l: int = 3,
         p: int = 2,
         flow_input: Literal["full", "half", "quarter"] = "quarter",
+        refine: bool = True,
         carry: bool = True,
         stride: Literal[4, 8] = 8,
         width: Literal["full", "half"] = "half",
@@ -44,6 +46,7 @@ class AtenFast(Aten):
             l=l,
             p=p,
             flow_input=flow_input,
+            refine=refine,
             carry=carry,
             stride=stride,
             width=width,

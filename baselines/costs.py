@@ -14,6 +14,7 @@ from vipbench.baselines.network import FgfaNet, FrameNet, GuidedNet
 from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.counts import multiplies
 from vipbench.baselines.nn.heads import ParsingRCNN
+from vipbench.baselines.nn.refine import DETAIL
 from vipbench.costs import Cost
 
 PERSONS = 3  # VIP has 2.93 a frame (ATEN paper, section 3.1); each is a mask
@@ -30,6 +31,7 @@ def modules(net: FrameNet) -> dict[str, int]:
 
     heads: dense layers, the box head on every proposal, the mask head on PERSONS (on all slots where these
     are filled up, as released); exact but for that assumption. A temporal unit costs 0 if there is none.
+    flow: with its refinement, but for the warp of three channels in it.
     """
     size = (net.preset.input.height, net.preset.input.width)
     image, grid = _empty(3, size), _grid(net)
@@ -37,6 +39,9 @@ def modules(net: FrameNet) -> dict[str, int]:
     if isinstance(net, GuidedNet):
         small = _empty(3, tuple(-(-n // net.divisor) for n in size))
         found |= {"flow": _count(net.flow, small, small, net.scaled), "warp": TAPS * grid.numel()}
+        if net.refine:
+            fine = _empty(3, [n * DETAIL for n in grid.shape[2:]])
+            found["flow"] += _count(net.refine, grid[:, :2], grid, fine, fine)
         found["temporal"] = _step(net, grid)
     if isinstance(net, FgfaNet):
         found["embedding"] = _count(net.embedding, grid)

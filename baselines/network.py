@@ -17,6 +17,7 @@ from vipbench.baselines.nn.embedding import Embedding, aggregate
 from vipbench.baselines.nn.flownet import STRIDE, FlowNetS
 from vipbench.baselines.nn.heads import AtrousClassifier, Detections, ParsingRCNN, pixel_loss
 from vipbench.baselines.nn.options import known
+from vipbench.baselines.nn.refine import DETAIL, Refinement
 from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.nn.warp import warp
 from vipbench.baselines.presets import Preset
@@ -78,17 +79,22 @@ class GuidedNet(FrameNet):
     """FrameNet with FlowNet-S: features follow the motion from one frame to another (Eq. 1 and 2).
 
     border: the warp's rule for positions outside the map. flow_input: the resolution of the images that
-    FlowNet-S sees, one of FLOW_INPUTS: full as in ATEN's code, half as in Deep Feature Flow's.
+    FlowNet-S sees, one of FLOW_INPUTS: full as in ATEN's code, half as in Deep Feature Flow's. refine: its
+    flow and scale are sharpened at the resolution of the features (nn.refine).
     """
 
     scaled = True
     """Whether the scale field is of use."""
 
-    def __init__(self, preset: Preset, border: str = "aten", flow_input: str = "full") -> None:
+    def __init__(
+        self, preset: Preset, border: str = "aten", flow_input: str = "full", refine: bool = False
+    ) -> None:
         super().__init__(preset, preset.features.guided_norm)
         self.border = border
         self.divisor = FLOW_INPUTS[known("input of the flow network", flow_input, FLOW_INPUTS)]
         self.flow = FlowNetS(preset.flow, preset.features.channels)
+        self.refine = Refinement(preset.features.channels) if refine else None
+        self.seen = min(self.divisor, STRIDE // DETAIL) if refine else self.divisor
 
     def field(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells and scale [N, C, H/4, W/4].
@@ -99,19 +105,23 @@ class GuidedNet(FrameNet):
         return flow, self._enlarged(scale, flow) if self.scaled else scale
 
     def shrunk(self, image: Tensor) -> Tensor:
-        """An image [N, 3, H, W] as FlowNet-S sees it."""
-        return F.avg_pool2d(image, self.divisor, ceil_mode=True) if self.divisor > 1 else image
+        """An image [N, 3, H, W] as FlowNet-S sees it, or the refinement where that sees more."""
+        return pooled(image, self.seen)
 
     def between(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """`field` of images that are shrunk already, for a canvas that the divisor divides.
+        """`field` of images that are `shrunk` already, for a canvas that the divisor divides.
 
-        But for the scale, which is left as small as FlowNet-S gives it; `follow` takes it so.
+        But for the scale: unless refined, it is left as small as FlowNet-S gives it; `follow` takes it so.
         """
-        n = self.divisor
-        flow, scale = self.flow(target, reference, scaled=self.scaled)
-        size = (target.shape[2] * n // STRIDE, target.shape[3] * n // STRIDE)
+        n, images = self.divisor, (target, reference)
+        flow, scale = self.flow(*(pooled(x, n // self.seen) for x in images), scaled=self.scaled)
+        size = (target.shape[2] * self.seen // STRIDE, target.shape[3] * self.seen // STRIDE)
         # n cells of the full image to a cell of the small one.
-        return (resized(flow, size) * n if n > 1 else flow), scale
+        flow = resized(flow, size) * n if n > 1 else flow
+        if self.refine:
+            small = (pooled(x, STRIDE // DETAIL // self.seen) for x in images)
+            return self.refine(flow, self._enlarged(scale, flow), *small)  # type: ignore[no-any-return]
+        return flow, scale
 
     def follow(self, features: Tensor, flow: Tensor, scale: Tensor, keys: Tensor | None = None) -> Tensor:
         """Eq. 2 along the fields of `between`. keys: as the warp has them."""
@@ -123,7 +133,13 @@ class GuidedNet(FrameNet):
         return self.follow(features, flow, scale)
 
     def _enlarged(self, scale: Tensor, flow: Tensor) -> Tensor:
-        return resized(scale, (flow.shape[2], flow.shape[3])) if self.divisor > 1 else scale
+        size = (flow.shape[2], flow.shape[3])
+        return scale if scale.shape[2:] == size else resized(scale, size)
+
+
+def pooled(image: Tensor, n: int) -> Tensor:
+    """An image [N, C, H, W] of a pixel for n x n."""
+    return F.avg_pool2d(image, n, ceil_mode=True) if n > 1 else image
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -46,8 +46,9 @@ class AtenNet(GuidedNet):
         carry: bool = False,
         stride: int = STRIDE,
         width: str = "full",
+        refine: bool = False,
     ) -> None:
-        super().__init__(preset, border, flow_input)
+        super().__init__(preset, border, flow_input, refine)
         self.align, self.unit, self.carry, self.pool = align, unit, carry, stride // STRIDE
         if not unit:
             return

@@ -37,8 +37,7 @@ class Recipe:
     build: its network. stage: the preset's stage. losses: the terms that are summed. starts: the recipes
     whose weights it starts from. held_out: the losses and more figures, measured on held-out samples. fits:
     which frames can be samples; all without it. divisor: of the canvas' sides; a batch has so many more
-    images that it has as many pixels. taken: the parts that the first of the starts gives; all without it.
-    longer: how many times the stage's steps.
+    images that it has as many pixels.
     """
 
     build: Callable[[Preset], nn.Module]
@@ -48,15 +47,13 @@ class Recipe:
     held_out: Measured | None = None
     fits: Callable[[Preset], Fits] | None = None
     divisor: int = 1
-    taken: tuple[str, ...] = ()
-    longer: int = 1
 
     def sized(self, sizes: Preset) -> Preset:
         """The preset with this recipe's canvas, batch and steps."""
         n, spec, stage = self.divisor, sizes.input, getattr(sizes, self.stage)
         small = replace(spec, height=spec.height // n, width=spec.width // n, min_side=spec.min_side // n)
         small = replace(small, crop=tuple(side // n for side in spec.crop))
-        stage = replace(stage, batch=stage.batch * n * n, steps=stage.steps * self.longer)
+        stage = replace(stage, batch=stage.batch * n * n)
         return replace(sizes, input=small, **{self.stage: stage})
 
 
@@ -159,14 +156,12 @@ RECIPES = {
     "aten-mean": _aten(partial(AtenNet, unit="mean")),
     "aten-unaligned": _aten(partial(AtenNet, align=False)),
     "aten-quarter-flow": _aten(partial(AtenNet, flow_input="quarter"), starts=QUARTER),
+    "aten-quarter-flow-refined": _aten(partial(AtenNet, flow_input="quarter", refine=True), starts=QUARTER),
     "aten-carry": _aten(partial(AtenNet, carry=True)),
     "aten-stride8": _aten(partial(AtenNet, stride=8)),
     "aten-narrow": _aten(partial(AtenNet, width="half")),
-    # From ATEN's N_feat and N_parse, in more steps that cost less.
     "aten-fast": _aten(
-        partial(AtenNet, flow_input="quarter", carry=True, stride=8, width="half"),
-        starts=("aten", "flow-quarter"),
-        taken=("features", "head"),
-        longer=4,
+        partial(AtenNet, flow_input="quarter", refine=True, carry=True, stride=8, width="half"),
+        starts=QUARTER,
     ),
 }

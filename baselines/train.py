@@ -64,11 +64,12 @@ def train(
     """Train a method from scratch on the data set's train split; returns the weights file in `out`.
 
     method: one of RECIPES. Steps, rates and batch come from the preset. precision: float32, or bf16 for mixed
-    precision. backbone: ImageNet weights that the frame model starts from (`load_backbone`). Beside the
-    weights lie their curves, CSV and PNG, with the loss on samples of the split `val`. Flow learns from the
-    data set's exact flow, else from FlyingChairs or procedural pairs (`flow_data`), is judged on pairs held
-    out of these, and its weights say how it did at its gate (`flow_gate`). Processes that torchrun starts
-    share each batch. A killed training goes on from its last checkpoint to the same files.
+    precision; what it starts from, where that is made already, may be of either. backbone: ImageNet weights
+    that the frame model starts from (`load_backbone`). Beside the weights lie their curves, CSV and PNG, with
+    the loss on samples of the split `val`. Flow learns from the data set's exact flow, else from FlyingChairs
+    or procedural pairs (`flow_data`), is judged on pairs held out of these, and its weights say how it did at
+    its gate (`flow_gate`). Processes that torchrun starts share each batch. A killed training goes on from
+    its last checkpoint to the same files.
     progress(stage, step, steps, losses); note(message). Raises UserError for an unknown method, preset or
     precision, for data that cannot be trained on, for an unfit backbone, for a batch that the processes
     cannot share, for a folder that cannot be written, that the processes do not share, or that holds other
@@ -96,6 +97,9 @@ def _trained(method: str, job: Job, as_start: bool = False) -> Path:
     about = _about(method, sizes, job.dataset, job.seed, _chosen(method, job))
     target = train_starts.file_of(job.out, about)
     if job.group.agreed(target.exists(), str(target)):
+        if as_start:  # of either precision: the weights themselves are of none
+            job = replace(job, precision=weights.about(target).get("precision", PRECISIONS[0]))
+            about = _about(method, sizes, job.dataset, job.seed, _chosen(method, job))
         train_starts.made(target, about | train_starts.told(_starts(recipe, job)), as_start)
         return target
     _demand_shares(stage, job.group)
@@ -127,7 +131,7 @@ def _begun(recipe: Recipe, starts: dict[str, Path], job: Job) -> nn.Module:
     torch.manual_seed(job.seed)
     model = recipe.build(job.sizes).to(job.device)
     for name, path in starts.items():
-        weights.initialise(_part(model, name), path, recipe.taken if name == recipe.starts[0] else ())
+        weights.initialise(_part(model, name), path)
         _warn(path, job.note)
     if job.backbone and isinstance(model, FrameNet) and not starts:
         load_backbone(model.features.resnet, job.backbone)

@@ -64,6 +64,7 @@ def digest(path: Path) -> str:
 
 def same(path: Path, found: Mapping[str, str], about: Mapping[str, str]) -> None:
     """UserError where a file in the output folder comes from other settings."""
+    found, about = ({"precision": "float32", **told} for told in (found, about))  # which is not noted
     other = {key: found.get(key) for key in about if found.get(key) != about[key]}
     if other:
         wanted = {key: about[key] for key in other}

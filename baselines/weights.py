@@ -17,7 +17,7 @@ from vipbench.errors import UserError
 
 Part = tuple[Path, str]  # a file, and the prefix of the tensors that are taken from it
 Shapes = dict[str, tuple[int, ...]]
-TEMPORAL = ("gru.", "lstm.")
+TEMPORAL = ("gru.", "lstm.", "reduce.", "expand.")
 
 
 def save(model: nn.Module, path: Path, metadata: dict[str, str]) -> None:
@@ -124,7 +124,7 @@ def load(model: nn.Module, path: Path, *more: Part) -> dict[str, str]:
         raise UserError(
             f"{path}: weights of {json.dumps(metadata)} do not fit this network: "
             f"{len(differ)} tensors differ ({shown}). "
-            "Use the preset, method and task that they were trained for"
+            "Use the preset, method, task and options (as `refine`) that they were trained for"
         )
     model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
     return metadata
@@ -155,15 +155,11 @@ def shipped(method: str, task: str, preset: str) -> Path | None:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, path: Path, parts: tuple[str, ...] = ()) -> None:
-    """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values.
-
-    parts: submodules that alone are copied; all without it.
-    """
+def initialise(model: nn.Module, path: Path) -> None:
+    """Copy every tensor of the file whose name and shape the model has; the rest keeps its start values."""
     _, state = _read(path)
     own = model.state_dict()
-    wanted = tuple(f"{part}." for part in parts) or ""
-    for name in own.keys() & {name for name in state if name.startswith(wanted)}:
+    for name in own.keys() & state.keys():
         if own[name].shape != state[name].shape:
             got, want = list(state[name].shape), list(own[name].shape)
             raise UserError(f"{path}: {name} is {got}, expected {want}. Start from weights of this preset")

@@ -25,6 +25,7 @@ def full(layer: nn.Module, x: Tensor) -> Tensor:
 EXACT = (
     "flow.predict",
     "flow.upsample",
+    "refine.correct",
     "head.rpn.score",
     "head.rpn.delta",
     "head.box.score",

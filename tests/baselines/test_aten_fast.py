@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: E402
 from made_video import made  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import presets  # noqa: E402
+from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten  # noqa: E402
 from vipbench.baselines.aten_fast import AtenFast  # noqa: E402
 from vipbench.baselines.network_aten import AtenNet  # noqa: E402
@@ -96,12 +96,14 @@ def test_encoding_in_a_row_carries_from_key_to_key(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_it_costs_at_full_size() -> None:
-    """By the tables: N_feat, three flows of a quarter, a step at stride 8 on half the channels, heads."""
+    """By the tables: N_feat, three flows of a quarter, sharpened, a small step at stride 8, heads."""
     step = 101.5 / 4 / 4 + 2 * 256 * 128 * 64 * 112 / 1e9
-    expected = (153.3 + 3 * 38.26 / 16 + step + 3 * 0.4) / (3 * (153.3 + 0.4))
+    flow = 38.26 / 16 + 9 * (26 * 32 + 3 * 32 * 32 + 32 * 2) * 128 * 224 / 1e9 + 32 * 256 * 128 * 224 / 1e9
+    expected = (153.3 + 3 * flow + step + 3 * 0.4) / (3 * (153.3 + 0.4))
     found = AtenFast(made("davis"), preset="paper-davis", weights=Path("random")).cost()
     assert found.ratio == pytest.approx(expected, rel=0.01)
     assert found.eq8 is None
+    assert found.modules["flow"] / 1e9 == pytest.approx(flow, rel=0.01)
     assert found.calls == {"features": 1, "flow": 3, "warp": 3, "temporal": 1, "heads": 3}
 
 
@@ -109,7 +111,7 @@ def test_names_of_trainings() -> None:
     assert Aten.trained_as() == "aten"
     assert Aten.trained_as(flow_input="quarter") == "aten-quarter-flow"
     assert Aten.trained_as(carry=True, stride=8) == "aten-carry-stride8"
-    fast = {"flow_input": "quarter", "carry": True, "stride": 8, "width": "half"}
+    fast = {"flow_input": "quarter", "refine": True, "carry": True, "stride": 8, "width": "half"}
     assert Aten.trained_as(**fast) == "aten-fast"  # type: ignore[arg-type]
     assert Aten.trained_as(unit="lstm", **fast) == "aten-lstm-fast"  # type: ignore[arg-type]
 
@@ -119,5 +121,25 @@ def test_a_variant_without_weights_says_whose_it_runs_with() -> None:
         "the weights of aten that come with vipbench, not trained for aten-carry"
         in Aten(made("davis"), carry=True).about
     )
-    with pytest.raises(UserError, match="no weights come with method aten-narrow"):
-        Aten(made("davis"), width="half")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"width": "half"}, "aten-narrow"),
+        ({"refine": True}, "aten-refined"),
+        ({"refine": True, "p": 0}, "aten-p0-refined"),
+    ],
+)
+def test_a_variant_with_tensors_of_its_own_runs_with_its_own_weights(
+    options: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(UserError, match=f"no weights come with method {name}, "):
+        Aten(made("davis"), **options)
+
+
+def test_without_a_temporal_unit_its_weights_run_too() -> None:
+    fast = Path(weights.__file__).with_name("shipped") / "small-aten-fast-davis.safetensors"
+    net = AtenFast(made("davis"), p=0, weights=fast).net
+    assert not net.unit
+    assert net.refine

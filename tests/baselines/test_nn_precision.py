@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.network import GuidedNet  # noqa: E402
 from vipbench.baselines.nn.flownet import FlowNetS  # noqa: E402
-from vipbench.baselines.nn.precision import full  # noqa: E402
+from vipbench.baselines.nn.precision import full, lower  # noqa: E402
 
 SIZES = presets.load("tiny", "davis")
 
@@ -19,11 +19,14 @@ def images() -> Any:
 
 
 @pytest.mark.parametrize("flow_input", ["full", "half", "quarter"])
-def test_flows_are_in_single_precision_under_autocast(flow_input: str) -> None:
-    net = GuidedNet(SIZES, flow_input=flow_input).eval()
-    ups: list[Any] = []
-    for layer in net.flow.upsample:
-        layer.register_forward_hook(lambda module, inputs, output: ups.append(output.dtype))
+@pytest.mark.parametrize("lowered", [False, True])
+def test_flows_are_in_single_precision_under_autocast(flow_input: str, lowered: bool) -> None:
+    net = GuidedNet(SIZES, flow_input=flow_input, refine=True).eval()
+    exact: list[Any] = []
+    for layer in (*net.flow.upsample, *net.flow.predict, net.refine.correct):  # type: ignore[union-attr, misc]
+        layer.register_forward_hook(lambda module, inputs, output: exact.append(output.dtype))
+    if lowered:
+        lower(net)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert net.features(images()[0]).dtype == torch.bfloat16
         flows, _ = net.flow.pyramid(*images())
@@ -31,7 +34,7 @@ def test_flows_are_in_single_precision_under_autocast(flow_input: str) -> None:
         moved = net.propagate(net.features(images()[0]), *images())
     assert {f.dtype for f in [*flows, flow]} == {torch.float32}
     assert scale.dtype == moved.dtype == torch.bfloat16
-    assert set(ups) == {torch.float32}
+    assert set(exact) == {torch.float32}
     assert moved.isfinite().all()
 
 

@@ -11,7 +11,15 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import flow_gate, presets, train, train_loop, train_task, weights  # noqa: E402
+from vipbench.baselines import (  # noqa: E402
+    flow_gate,
+    presets,
+    train,
+    train_loop,
+    train_starts,
+    train_task,
+    weights,
+)
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.baselines.samples import Samples  # noqa: E402
@@ -116,26 +124,29 @@ def test_frame_and_flow_models_reach_every_method(root: Path, starts: Path) -> N
         net = recipe.build(sizes)
         for start in recipe.starts:
             path = train.train(start, "tiny", data, starts)
-            parts = recipe.taken if start == recipe.starts[0] else ()
-            weights.initialise(train._part(net, start), path, parts)
+            weights.initialise(train._part(net, start), path)
             prefix = "flow." if start in ("flow", "flow-quarter") else ""
             own = net.state_dict()
-            taken = {n: t for n, t in load_file(path).items() if n.startswith(parts or "")}
-            assert taken
-            assert all(torch.equal(own[prefix + n], t.to(own[prefix + n])) for n, t in taken.items())
+            for name, tensor in load_file(path).items():
+                assert torch.equal(own[prefix + name], tensor.to(own[prefix + name]))
         assert ("flow.conv1.0.weight" in net.state_dict()) == bool(recipe.starts), method
 
 
 def test_aten_fast_learns_in_every_part(root: Path, starts: Path) -> None:
-    """N_feat and N_parse of ATEN, FlowNet-S of small images, and a unit of its own."""
-    data = SynthDavis(root)
-    aten, fast = (load_file(train.train(name, "tiny", data, starts)) for name in ("aten", "aten-fast"))
-    flow = load_file(train.train("flow-quarter", "tiny", data, starts))
-    for name in ("features.resnet.conv1.weight", "head.atrous.0.weight"):
-        assert fast[name].shape == aten[name].shape
-        assert not torch.equal(fast[name], aten[name])
-    assert not torch.equal(fast["flow.conv1.0.weight"], flow["conv1.0.weight"])
-    assert fast["gru.input.weight"].shape != aten["gru.input.weight"].shape
+    """From the frame model and FlowNet-S of small images, with a unit and a refinement of its own."""
+    names = ("frame", "flow-quarter", "aten-fast")
+    paths = {name: train.train(name, "tiny", SynthDavis(root), starts) for name in names}
+    frame, flow, fast = (load_file(path) for path in paths.values())
+    about = weights.about(paths["aten-fast"])
+    assert all(about[f"start_{name}"] == train_starts.digest(paths[name]) for name in names[:2])
+    begun = frame | {f"flow.{name}": tensor for name, tensor in flow.items()}
+    own = {name for name in fast if name.startswith(("gru.", "reduce.", "expand.", "refine."))}
+    assert begun.keys() | own == fast.keys()
+    for name in ("features.resnet.conv1.weight", "head.atrous.0.weight", "flow.conv1.0.weight"):
+        assert not torch.equal(fast[name], begun[name])
+    norm = "features.resnet.bn1.running_mean"  # does not learn here
+    assert torch.equal(fast[norm], frame[norm])
+    assert fast["refine.correct.weight"].any()
 
 
 def test_curves_lie_beside_the_weights(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,16 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 from safetensors.torch import load_file  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
-from vipbench.baselines import flow_gate, presets, train, train_data, train_loop, train_task, weights  # noqa: E402
+from vipbench.baselines import (  # noqa: E402
+    flow_gate,
+    presets,
+    train,
+    train_data,
+    train_loop,
+    train_starts,
+    train_task,
+    weights,
+)
 from vipbench.baselines.presets import Preset  # noqa: E402
 from vipbench.baselines.recipes import RECIPES  # noqa: E402
 from vipbench.baselines.train_group import Group  # noqa: E402
@@ -129,14 +138,18 @@ def test_mixed_precision_is_near_single_and_losses_stay_in_it(method: str, root:
     assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
 
 
-def test_weights_of_another_precision_are_not_taken(
+def test_weights_of_another_precision_are_not_taken_but_to_start_from(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorten(monkeypatch)
     path = train.train("flow", "tiny", Synth(root), tmp_path, precision="bf16")
     assert weights.about(path)["precision"] == "bf16"
-    with pytest.raises(UserError, match="Choose another --out"):
+    with pytest.raises(UserError, match=r"'precision': 'bf16'.*'precision': 'float32'.*another --out"):
         train.train("flow", "tiny", Synth(root), tmp_path)
+    frame = train.train("frame", "tiny", Synth(root), tmp_path)
+    dff = weights.about(train.train("dff", "tiny", Synth(root), tmp_path))
+    assert "precision" not in dff
+    assert (dff["start_frame"], dff["start_flow"]) == tuple(map(train_starts.digest, (frame, path)))
     with pytest.raises(UserError, match="precision 'fp8'; there are: float32, bf16"):
         train.train("flow", "tiny", Synth(root), tmp_path, precision="fp8")
 

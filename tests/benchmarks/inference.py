@@ -79,13 +79,14 @@ def plainly(method: Any, video: Video) -> float:
     return (perf_counter() - start) / len(video.frames)
 
 
-SAVINGS: dict[str, dict[str, Any]] = {
+MOVED: dict[str, dict[str, Any]] = {
     "flow_input=quarter": {"flow_input": "quarter"},
+    "flow_input=quarter, refine=true": {"flow_input": "quarter", "refine": True},
     "carry=true": {"carry": True},
     "stride=8": {"stride": 8},
     "width=half": {"width": "half"},
 }
-"""What makes `aten-fast` of `aten`, one at a time."""
+"""What makes `aten-fast` of `aten`, one at a time; the refinement with the flow that it is for."""
 
 
 def precision() -> str:
@@ -106,7 +107,7 @@ def full(root: Path, rounds: int) -> dict[str, Any]:
         "aten-fast, l = 5": (AtenFast(data, l=5, **options), video),
         "dff": (Dff(data, **options), video),
     }
-    methods |= {f"aten -o {name}": (Aten(data, **options, **saved), nine) for name, saved in SAVINGS.items()}
+    methods |= {f"aten -o {name}": (Aten(data, **options, **saved), nine) for name, saved in MOVED.items()}
     turns: Turns = {
         name: lambda method=method, clip=clip: network(method, clip)  # type: ignore[misc]
         for name, (method, clip) in methods.items()

@@ -42,7 +42,7 @@ def beside(seconds: dict[str, list[float]], ours: str, theirs: str, target: floa
 
 def test_full_size(inference: Inference, tmp_path: Path, table: list[Row]) -> None:
     """One thread; all but the plain loop in bfloat16 where the processor has it."""
-    seconds = inference("full", tmp_path, 2)["seconds"]
+    seconds = inference("full", tmp_path, 3)["seconds"]
     targets = {"aten-fast, l = 3": 2.3, "aten-fast, l = 5": 3.5, "dff": 5}
     table.append(beside(seconds, "aten", "plain loop", 1.8, "s a frame"))
     table.extend(beside(seconds, name, "frame", target, "s a frame") for name, target in targets.items())

@@ -1,0 +1,46 @@
+"""What sharpens a coarse flow and its scale by two images of twice the features' resolution."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vipbench.baselines.nn.precision import full
+from vipbench.baselines.nn.warp import warp
+
+DETAIL = 2
+"""Pixels of the images to a cell of the flow, each way."""
+WIDTH = 32
+DILATIONS = (1, 2, 4, 1)
+"""With the last layer's they see 19 x 19 cells; a quarter's flow has one for 4 x 4."""
+
+
+class Refinement(nn.Module):
+    """Flow [N, 2, H, W] in cells and scale [N, C, H, W] -> both, sharpened.
+
+    Small convolutions compare the target with the reference as the flow warps it, as FlowNet 2.0 does between
+    its networks (Ilg et al. 2017). Untrained, they leave both as they are.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inputs = (2 * 3 * DETAIL**2 + 2, *[WIDTH] * (len(DILATIONS) - 1))
+        self.layers = nn.Sequential(*map(_conv, inputs, DILATIONS))
+        self.correct = nn.Conv2d(WIDTH, 2, 3, padding=1, bias=False)
+        self.scale = nn.Conv2d(WIDTH, channels, 1, bias=False)
+        nn.init.zeros_(self.correct.weight)
+        nn.init.zeros_(self.scale.weight)
+
+    def forward(
+        self, flow: Tensor, scale: Tensor, target: Tensor, reference: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Images [N, 3, 2 H, 2 W] of 0 to 255, mean subtracted. The flow is float32 under autocast too."""
+        fine = F.interpolate(flow, target.shape[2:], mode="bilinear", align_corners=False) * DETAIL
+        images = torch.cat([target, warp(reference, fine, border="clamp")], 1) / 255
+        seen = torch.cat([F.pixel_unshuffle(images, DETAIL), flow], 1)
+        found = self.layers(seen)
+        return flow + full(self.correct, found), scale + self.scale(found)
+
+
+def _conv(inputs: int, dilation: int) -> nn.Module:
+    conv = nn.Conv2d(inputs, WIDTH, 3, padding=dilation, dilation=dilation)
+    return nn.Sequential(conv, nn.LeakyReLU(0.1, inplace=True))
