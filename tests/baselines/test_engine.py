@@ -65,6 +65,7 @@ def build(name: str, task: str, folder: Path, **options: Any) -> Any:
             torch.nn.init.normal_(net.flow.predict[-1].weight, 0, 0.05)
             if net.refine:
                 torch.nn.init.normal_(net.refine.correct.weight, 0, 0.1)
+                torch.nn.init.normal_(net.refine.scale.weight, 0, 0.1)
         if task == "vip":
             net.head.box.score.bias.data[:] = torch.tensor([-3.0, 3.0])
         weights.save(net, path, weights.identity(name.partition("-")[0], net.preset))
