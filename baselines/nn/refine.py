@@ -35,10 +35,11 @@ class Refinement(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Images [N, 3, 2 H, 2 W] of 0 to 255, mean subtracted. The flow is float32 under autocast too."""
         fine = F.interpolate(flow, target.shape[2:], mode="bilinear", align_corners=False) * DETAIL
-        images = torch.cat([target, warp(reference, fine, border="clamp")], 1) / 255
-        seen = torch.cat([F.pixel_unshuffle(images, DETAIL), flow], 1)
-        found = self.layers(seen)
-        return flow + full(self.correct, found), scale + self.scale(found)
+        images = (target, warp(reference, fine, border="clamp"))
+        found = self.layers(torch.cat([*(F.pixel_unshuffle(x, DETAIL) / 255 for x in images), flow], 1))
+        corrected = self.scale(found)
+        corrected += scale  # in place: at full size a map of 256 channels takes longer to make than to fill
+        return flow + full(self.correct, found), corrected
 
 
 def _conv(inputs: int, dilation: int) -> nn.Module:
