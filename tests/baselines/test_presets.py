@@ -167,10 +167,11 @@ def test_the_papers_epochs_in_steps(preset: str, task: str, epochs: int, frames:
         assert stage.drop == at_peak / epochs
 
 
-def test_a_recipe_may_change_the_canvas_and_the_batch() -> None:
-    """A quarter of the canvas with as many pixels a step."""
+def test_a_recipe_may_change_the_canvas_the_batch_and_the_steps() -> None:
+    """A quarter of the canvas with as many pixels a step; and more steps."""
     sizes = presets.load("small", "davis")
     small = RECIPES["flow-quarter"].sized(sizes)
     assert (small.input.height, small.input.width, small.input.min_side) == (64, 112, 60)
     assert small.flow_stage.batch == 16 * sizes.flow_stage.batch
+    assert RECIPES["aten-fast"].sized(sizes).temporal.steps == 1.5 * sizes.temporal.steps
     assert RECIPES["aten"].sized(sizes) == sizes
