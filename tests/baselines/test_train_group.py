@@ -86,7 +86,7 @@ def test_two_processes_take_the_steps_of_one(
 ) -> None:
     """Loss curves and weights, of a training that two began and finished, and of one that one finished."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    quiet = os.environ | {"OMP_NUM_THREADS": "1"}
+    quiet = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     done = subprocess.run(
         [*torchrun, __file__, str(root), str(tmp_path)],
         env=quiet,
