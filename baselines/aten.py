@@ -18,6 +18,7 @@ from torch import Tensor
 from vipbench.baselines.costs import cost
 from vipbench.baselines.engine import GuidedEngine, Precision, Seen
 from vipbench.baselines.loading import FRAME_AND_FLOW, Lent, network
+from vipbench.baselines.network import Fields
 from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.convrnn import State
 from vipbench.baselines.streaming import (
@@ -161,12 +162,12 @@ class Aten:
         ]
         return propagated(self.engine, planned(wanted), self._encode, self.net.align)
 
-    def _encode(self, key: Seen, others: list[Seen], flow: Tensor, scale: Tensor) -> Tensor:
+    def _encode(self, key: Seen, others: list[Seen], along: Fields) -> Tensor:
         """The key's features, encoded with those of the others (Eq. 3 to 5)."""
         theirs = [other.features for other in others]
         if self.net.align:
             with self.engine.stage("warp"):
-                theirs = [self.net.follow(f, flow[i : i + 1], scale[i : i + 1]) for i, f in enumerate(theirs)]
+                theirs = [self.net.follow(f, along[i : i + 1]) for i, f in enumerate(theirs)]
         with self.engine.stage("temporal"):
             return self.net.encode_aligned(key.features, theirs[::-1]) if self.net.unit else key.features
 
@@ -177,13 +178,13 @@ class Aten:
         ]
         state: State | None = None
 
-        def advance(key: Seen, others: list[Seen], flow: Tensor, scale: Tensor) -> Tensor:
+        def advance(key: Seen, others: list[Seen], along: Fields) -> Tensor:
             nonlocal state
             with self.engine.stage("temporal"):
                 if not others or state is None:
                     state = None
                 elif self.net.align:
-                    state = self.net.carried(state, flow)
+                    state = self.net.carried(state, along.flow)
                 features, state = self.net.advance(key.features, state)
             return features
 

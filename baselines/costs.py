@@ -14,7 +14,7 @@ from vipbench.baselines.network import FgfaNet, FrameNet, GuidedNet
 from vipbench.baselines.network_aten import AtenNet
 from vipbench.baselines.nn.counts import multiplies
 from vipbench.baselines.nn.heads import ParsingRCNN
-from vipbench.baselines.nn.refine import DETAIL
+from vipbench.baselines.nn.refine import DETAIL, WIDTH
 from vipbench.costs import Cost
 
 PERSONS = 3  # VIP has 2.93 a frame (ATEN paper, section 3.1); each is a mask
@@ -41,7 +41,8 @@ def modules(net: FrameNet) -> dict[str, int]:
         found |= {"flow": _count(net.flow, small, small, net.scaled), "warp": TAPS * grid.numel()}
         if net.refine:
             fine = _empty(3, [n * DETAIL for n in grid.shape[2:]])
-            found["flow"] += _count(net.refine, grid[:, :2], grid, fine, fine)
+            found["flow"] += _count(net.refine, grid[:, :2], fine, fine)
+            found["flow"] += _count(net.refine.scale, _empty(WIDTH, grid.shape[2:]))
         found["temporal"] = _step(net, grid)
     if isinstance(net, FgfaNet):
         found["embedding"] = _count(net.embedding, grid)

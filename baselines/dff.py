@@ -79,4 +79,4 @@ class Dff:
         parts = annotated(segments(video, self.l, first, offset))
         start = [(frames, [part.key]) for part in parts[:1] for frames in growing(part.annotated, self.l)]
         steps = planned(start + [(part.annotated, [part.key]) for part in parts[1:]])
-        return propagated(self.engine, steps, lambda key, others, flow, scale: key.features)
+        return propagated(self.engine, steps, lambda key, others, along: key.features)

@@ -24,8 +24,9 @@ from vipbench.baselines import memory
 from vipbench.baselines.canvas import Placement, placed
 from vipbench.baselines.fold import fold
 from vipbench.baselines.loading import stage
-from vipbench.baselines.network import FrameNet, GuidedNet
+from vipbench.baselines.network import Fields, FrameNet, GuidedNet
 from vipbench.baselines.nn.precision import lower
+from vipbench.baselines.pack import pack
 from vipbench.errors import UserError
 from vipbench.pipeline import Call
 from vipbench.types import Frame, Parsing
@@ -115,35 +116,36 @@ class Engine(Generic[Net]):
 class GuidedEngine(Engine[Guided]):
     """With flow from frame to frame."""
 
-    def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> tuple[Tensor, Tensor]:
-        """FlowNet-S on pairs (target, reference): flow [N, 2, canvas / 4] and scale, see `GuidedNet.between`.
+    def __init__(
+        self, net: Guided, device: str, precision: Precision = "float32", tight: bool = False
+    ) -> None:
+        super().__init__(net, device, precision, tight)
+        if precision != "exact":
+            pack(net)
 
-        Of no pair, empty. Raises UserError for photos whose canvases differ.
-        """
+    def fields(self, pairs: Sequence[tuple[Photo, Photo]]) -> Fields:
+        """FlowNet-S on pairs (target, reference). Raises UserError for photos whose canvases differ."""
         for target, reference in pairs:
             _demand_one_canvas(target, reference)
         many = 1 if self.precision == "exact" else max(self.batch, PAIRS)
         with self.stage("flow"):
             sides = [_parts(list(map(self._shrunk, side)), many) for side in zip(*pairs, strict=True)]
-            found = [self.net.between(*both) for both in zip(*sides, strict=True)]
-            if len(found) == 1:
-                return found[0]
-            flows, scales = zip(*found, strict=True) if found else ((torch.empty(0),),) * 2
-            return torch.cat(flows), torch.cat(scales)
+            return Fields.joined([self.net.between(*both) for both in zip(*sides, strict=True)])
 
     def _shrunk(self, photo: Photo) -> Tensor:
         if not photo.shrunk:
             photo.shrunk.append(self.net.shrunk(photo.image))
         return photo.shrunk[0]
 
-    def follow(self, features: Tensor, flow: Tensor, scale: Tensor) -> list[Tensor]:
-        """Eq. 2: one map [1, C, H, W], warped along each of the flows and scaled; not copied for it."""
-        if not len(flow):
-            return []
+    def follow(self, features: Tensor, along: Fields) -> list[Tensor]:
+        """Eq. 2: one map [1, C, H, W], warped along each of the fields and scaled; not copied for it."""
+        maps: list[Tensor] = []
         with self.stage("warp"):
-            keys = torch.zeros(len(flow), dtype=torch.long, device=flow.device)
-            parts = zip(*(torch.split(each, self.batch) for each in (flow, scale, keys)), strict=True)
-            return [one for part in parts for one in torch.split(self.net.follow(features, *part), 1)]
+            for start in range(0, len(along), self.batch):
+                some = along[start : start + self.batch]
+                keys = torch.zeros(len(some), dtype=torch.long, device=features.device)
+                maps += self.net.follow(features, some, keys).split(1)
+        return maps
 
 
 def _demand_one_canvas(target: Photo, reference: Photo) -> None:

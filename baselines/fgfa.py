@@ -112,7 +112,7 @@ class Fgfa:
             return [Seen(seen.photo, self.net.described(seen.features)) for seen in found]
 
     def _aggregated(self, step: Step, here: Seen, others: list[Seen], photos: Photos) -> list[Seen]:
-        flow, _ = self.engine.fields([(here.photo, other.photo) for other in others])
+        flow = self.engine.fields([(here.photo, other.photo) for other in others]).flow
         with self.engine.stage("temporal"):
             moved = (self.net.moved(o.features, f[None]) for o, f in zip(others, flow, strict=True))
             return [Seen(here.photo, self.net.mean(chain([here.features], moved), here.features))]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from vipbench.baselines.engine import Engine, GuidedEngine, Photo, Seen
+from vipbench.baselines.network import Fields
+from vipbench.baselines.nn.convrnn import mean
 from vipbench.errors import UserError
 from vipbench.pipeline import ahead
 from vipbench.timing import stage
@@ -150,22 +151,22 @@ def _unread(step: Step) -> list[Frame]:
 def propagated(
     engine: GuidedEngine[Any],
     steps: Iterable[Step],
-    encode: Callable[[Seen, list[Seen], Tensor, Tensor], Tensor],
+    encode: Callable[[Seen, list[Seen], Fields], Tensor],
     align: bool = True,
 ) -> Iterator[list[Seen]]:
     """Segments: every frame with features from its key, the key's own or propagated to it (Eq. 2).
 
-    encode(key, others, flow, scale): the features to propagate, with the fields from the key to the others if
+    encode(key, others, fields): the features to propagate, with the fields from the key to the others if
     `align`. All flows of a segment are one batch.
     """
 
     def compute(step: Step, key: Seen, others: list[Seen], photos: Photos) -> list[Seen]:
         followers = [photos[f.index] for f in step.frames if f.index != key.photo.frame.index]
         between = [(key.photo, other.photo) for other in others] if align else []
-        flow, scale = engine.fields([*between, *((photo, key.photo) for photo in followers)])
+        found = engine.fields([*between, *((photo, key.photo) for photo in followers)])
         n = len(between)
-        encoded = encode(key, others, flow[:n], scale[:n])
-        moved = iter(engine.follow(encoded, flow[n:], scale[n:]))
+        encoded = encode(key, others, found[:n])
+        moved = iter(engine.follow(encoded, found[n:]))
         at_key = key.photo.frame.index
         return [Seen(photos[f.index], encoded if f.index == at_key else next(moved)) for f in step.frames]
 
@@ -178,9 +179,9 @@ def parsings(streams: Sequence[Iterator[list[Seen]]], engine: Engine[Any]) -> It
     others = [chain.from_iterable(stream) for stream in rest]
     for seen in first:
         together = zip(seen, *(islice(other, len(seen)) for other in others), strict=True)
-        mean = [_mean(alike) for alike in together] if others else seen
-        yield from zip([s.photo.frame for s in seen], engine.parse(mean), strict=True)
+        averaged = [_mean(alike) for alike in together] if others else seen
+        yield from zip([s.photo.frame for s in seen], engine.parse(averaged), strict=True)
 
 
 def _mean(alike: Sequence[Seen]) -> Seen:
-    return Seen(alike[0].photo, torch.stack([seen.features for seen in alike]).mean(0))
+    return Seen(alike[0].photo, mean([seen.features for seen in alike]))

@@ -13,6 +13,7 @@ All units have one signature, so that a method picks one by name: `UNITS[name](c
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,11 @@ def hard_sigmoid(x: Tensor) -> Tensor:
 
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "hard_sigmoid": hard_sigmoid}
+
+
+def mean(maps: Sequence[Tensor]) -> Tensor:
+    """Of maps of one shape, in their memory format; torch.stack(maps).mean(0) takes ten times as long."""
+    return reduce(torch.add, maps) / len(maps)
 
 
 class Unit(nn.Module):
@@ -79,7 +85,7 @@ class ConvGRU(Unit):
         _initialise(self.input, self.gates, self.candidate)
 
     def start(self, maps: Sequence[Tensor]) -> State:
-        return (torch.stack(list(maps)).mean(0),)
+        return (mean(maps),)
 
     def step(self, x: Tensor, state: State) -> State:
         (h,) = state

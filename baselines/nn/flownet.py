@@ -75,9 +75,9 @@ class FlowNetS(nn.Module):
         return flows, x
 
     def forward(self, target: Tensor, reference: Tensor, scaled: bool = True) -> tuple[Tensor, Tensor]:
-        """scaled: without, the scale is empty."""
+        """scaled: without, the scale has no channels."""
         flows, last = self.pyramid(target, reference)
-        return flows[-1] * self.factor, self.scale(last) if scaled else last.new_empty(0)
+        return flows[-1] * self.factor, self.scale(last) if scaled else last[:, :0]
 
 
 def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:

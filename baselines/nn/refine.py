@@ -15,10 +15,10 @@ DILATIONS = (1, 2, 4, 1)
 
 
 class Refinement(nn.Module):
-    """Flow [N, 2, H, W] in cells and scale [N, C, H, W] -> both, sharpened.
+    """Flow [N, 2, H, W] in cells -> the same, sharpened, and detail [N, WIDTH, H, W] to sharpen the scale by.
 
     Small convolutions compare the target with the reference as the flow warps it, as FlowNet 2.0 does between
-    its networks (Ilg et al. 2017). Untrained, they leave both as they are.
+    its networks (Ilg et al. 2017). Untrained, they leave flow and scale as they are.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,16 +30,18 @@ class Refinement(nn.Module):
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.scale.weight)
 
-    def forward(
-        self, flow: Tensor, scale: Tensor, target: Tensor, reference: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, flow: Tensor, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Images [N, 3, 2 H, 2 W] of 0 to 255, mean subtracted. The flow is float32 under autocast too."""
         fine = F.interpolate(flow, target.shape[2:], mode="bilinear", align_corners=False) * DETAIL
         images = (target, warp(reference, fine, border="clamp"))
-        found = self.layers(torch.cat([*(F.pixel_unshuffle(x, DETAIL) / 255 for x in images), flow], 1))
-        corrected = self.scale(found)
+        detail = self.layers(torch.cat([*(F.pixel_unshuffle(x, DETAIL) / 255 for x in images), flow], 1))
+        return flow + full(self.correct, detail), detail
+
+    def scaled(self, scale: Tensor, detail: Tensor) -> Tensor:
+        """A scale [N, C, H, W], sharpened."""
+        corrected: Tensor = self.scale(detail)
         corrected += scale  # in place: at full size a map of 256 channels takes longer to make than to fill
-        return flow + full(self.correct, found), corrected
+        return corrected
 
 
 def _conv(inputs: int, dilation: int) -> nn.Module:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
-from vipbench.baselines.nn.convrnn import UNITS, ConvGRU, ConvLSTM, MeanUnit  # noqa: E402
+from vipbench.baselines.nn.convrnn import UNITS, ConvGRU, ConvLSTM, MeanUnit, mean  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
 conv = torch.nn.functional.conv2d
@@ -70,6 +70,13 @@ def test_the_lstm_starts_with_forget_bias_one_and_both_with_orthogonal_states() 
     for weight in (gru.gates.weight, gru.candidate.weight, lstm.hidden.weight):
         rows = weight.flatten(1)
         torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_mean_of_maps_keeps_their_memory_format(count: int) -> None:
+    some = [torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last) for _ in range(count)]
+    assert mean(some).is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(mean(some), torch.stack(some).mean(0))
 
 
 def test_the_mean_is_the_mean_and_exact_for_equal_maps() -> None:

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="the networks need torch: pip instal
 import torch.nn.functional as F  # noqa: E402
 
 from vipbench.baselines import presets  # noqa: E402
-from vipbench.baselines.network import GuidedNet  # noqa: E402
+from vipbench.baselines.network import GuidedNet, pooled  # noqa: E402
 from vipbench.baselines.nn.refine import Refinement  # noqa: E402
 from vipbench.baselines.nn.warp import warp  # noqa: E402
 
@@ -51,6 +51,13 @@ def test_it_corrects_flow_and_scale_by_images_of_half_the_size(flow_input: str) 
     torch.testing.assert_close(refined.field(target, reference), expected)
 
 
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_images_are_pooled_as_torch_does_to_the_bit(n: int) -> None:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        image = noise(2, 3, 16, 24).contiguous(memory_format=layout)
+        assert torch.equal(pooled(image, n), F.avg_pool2d(image, n))
+
+
 def half_moving(seed: int) -> tuple[Any, Any, Any]:
     """Target and reference, of which the left or the right half has moved by a cell, and the exact flow."""
     reference = F.avg_pool2d(noise(4, 3, 32, 48, seed=seed), 3, 1, 1)
@@ -68,7 +75,7 @@ def test_it_learns_to_see_what_moves() -> None:
 
     def error(seed: int) -> Any:
         target, reference, exact = half_moving(seed)
-        flow, _ = net(coarse, torch.ones(4, 1, 16, 24), target, reference)
+        flow, _ = net(coarse, target, reference)
         return (flow - exact)[..., 2:-2, 2:-2].norm(dim=1).mean()
 
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)

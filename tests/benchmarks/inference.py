@@ -1,6 +1,7 @@
 """Methods on videos, in a process of its own: seconds a frame, and the memory that they take.
 
-    python inference.py full ROOT ROUNDS              at 512x896, `paper-davis`: methods beside one another
+    python inference.py full:PRECISION ROOT ROUNDS    at 512x896, `paper-davis`: methods beside `frame`
+    python inference.py aten:PRECISION ROOT ROUNDS    `aten` beside the plain loop, and what saves time
     python inference.py end_to_end DAVIS ROUNDS       `tiny` on real frames: the network alone, a whole run
     python inference.py memory:METHOD:FRAMES ROOT 1   `tiny` on a rendered video of so many frames
 
@@ -42,6 +43,7 @@ from vipbench.types import Video
 
 SEQUENCES = ("blackswan", "dance-twirl", "dog")  # 67 frames on average, those of the split have 69
 RANDOM = {"weights": "random", "preset": "tiny"}
+FULL_SIZE: dict[str, Any] = {"preset": "paper-davis", "weights": Path("random")}
 Turns = dict[str, Callable[[], float]]
 
 
@@ -89,31 +91,31 @@ MOVED: dict[str, dict[str, Any]] = {
 """What makes `aten-fast` of `aten`, one at a time; the refinement with the flow that it is for."""
 
 
-def precision() -> str:
-    """bfloat16 where the processor computes in it."""
-    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
-
-
-def full(root: Path, rounds: int) -> dict[str, Any]:
-    """All but the plain loop in one precision, by the same engine."""
+def full(root: Path, precision: str, rounds: int) -> dict[str, Any]:
+    """What is there to be faster than `frame`, by the same engine in the same precision."""
     data, video = rendered(root, 10, (512, 896))
     nine, three = (replace(video, frames=video.frames[:n]) for n in (9, 3))
-    options: dict[str, Any] = {"preset": "paper-davis", "weights": Path("random")}
-    exact, options = Aten(data, precision="exact", **options), options | {"precision": precision()}
+    options = FULL_SIZE | {"precision": precision}
     methods = {
         "frame": (FrameMethod(data, **options), three),
-        "aten": (Aten(data, **options), nine),
         "aten-fast, l = 3": (AtenFast(data, **options), nine),
         "aten-fast, l = 5": (AtenFast(data, l=5, **options), video),
         "dff": (Dff(data, **options), video),
     }
-    methods |= {f"aten -o {name}": (Aten(data, **options, **saved), nine) for name, saved in MOVED.items()}
+    return {"seconds": in_turn({name: partial(network, *each) for name, each in methods.items()}, rounds)}
+
+
+def aten(root: Path, precision: str, rounds: int) -> dict[str, Any]:
+    """`aten` in a precision; the plain loop is in single precision."""
+    data, video = rendered(root, 9, (512, 896))
+    options = FULL_SIZE | {"precision": precision}
+    saving = {f"aten -o {name}": saved for name, saved in MOVED.items()}
     turns: Turns = {
-        name: lambda method=method, clip=clip: network(method, clip)  # type: ignore[misc]
-        for name, (method, clip) in methods.items()
+        name: partial(network, Aten(data, **options, **saved), video)
+        for name, saved in ({"aten": {}} | saving).items()
     }
-    turns["plain loop"] = lambda: plainly(exact, nine)
-    return {"seconds": in_turn(turns, rounds), "precision": precision()}
+    turns["plain loop"] = partial(plainly, Aten(data, **FULL_SIZE, precision="exact"), video)
+    return {"seconds": in_turn(turns, rounds)}
 
 
 def end_to_end(root: Path, rounds: int) -> dict[str, Any]:
@@ -175,8 +177,11 @@ def peak(status: str) -> float:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     task, home, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    if task.startswith("memory"):
-        _, name, length = task.split(":")
-        print(json.dumps(memory(home, name, int(length))))
+    kind, *of = task.split(":")
+    if kind == "memory":
+        found = memory(home, of[0], int(of[1]))
+    elif kind == "end_to_end":
+        found = end_to_end(home, count)
     else:
-        print(json.dumps({"full": full, "end_to_end": end_to_end}[task](home, count)))
+        found = {"full": full, "aten": aten}[kind](home, of[0], count)
+    print(json.dumps(found))
