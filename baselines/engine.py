@@ -144,7 +144,7 @@ class GuidedEngine(Engine[Guided]):
             for start in range(0, len(along), self.batch):
                 some = along[start : start + self.batch]
                 keys = torch.zeros(len(some), dtype=torch.long, device=features.device)
-                maps += self.net.follow(features, some, keys).split(1)
+                maps += torch.split(self.net.follow(features, some, keys), 1)
         return maps
 
 

@@ -6,6 +6,8 @@ weights and see few cells, so that this takes a third of its time, and half of i
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,10 +21,10 @@ class Packed(nn.Module):
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, relu: nn.LeakyReLU) -> None:
         super().__init__()
-        self.bias, self.slope, self.more = conv.bias, relu.negative_slope, 0
-        self.geometry, weight = (conv.padding, conv.stride, conv.dilation, conv.groups), conv.weight.detach()
+        self.bias, self.slope, self.more, weight = conv.bias, relu.negative_slope, 0, conv.weight.detach()
+        self.geometry: list[Any] = [conv.padding, conv.stride, conv.dilation, conv.groups]
         if isinstance(conv, nn.ConvTranspose2d):
-            self.geometry = (conv.padding, conv.output_padding, *self.geometry[1:])
+            self.geometry.insert(1, conv.output_padding)
             self.more = -len(weight) % TILE if weight.dtype == torch.bfloat16 else 0
             weight = F.pad(weight, (0, 0) * 3 + (0, self.more))
             self.run = torch.ops.mkldnn._convolution_transpose_pointwise
@@ -47,7 +49,8 @@ class Packed(nn.Module):
 
 def packable(weight: Tensor) -> bool:
     """Whether oneDNN is there and computes on the CPU in the type of a weight."""
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    onednn: Any = torch.backends.mkldnn
+    if weight.device.type != "cpu" or not onednn.is_available():
         return False
     return weight.dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
@@ -55,7 +58,6 @@ def packable(weight: Tensor) -> bool:
 def pack(net: nn.Module) -> None:
     """Rewrite a network in place, as far as it is packable."""
     for name, module in list(net.named_modules()):
-        if isinstance(module, nn.Sequential) and isinstance(module[-1], nn.LeakyReLU):
-            conv, relu = module
-            if packable(conv.weight):
+        match list(module.children()):
+            case nn.Conv2d() | nn.ConvTranspose2d() as conv, nn.LeakyReLU() as relu if packable(conv.weight):
                 net.set_submodule(name, Packed(conv, relu))
