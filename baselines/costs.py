@@ -31,18 +31,18 @@ def modules(net: FrameNet) -> dict[str, int]:
 
     heads: dense layers, the box head on every proposal, the mask head on PERSONS (on all slots where these
     are filled up, as released); exact but for that assumption. A temporal unit costs 0 if there is none.
-    flow: with its refinement, but for the warp of three channels in it.
+    flow: with its refinement, but for the warp of three channels in it. warp: with what sharpens the scale.
     """
     size = (net.preset.input.height, net.preset.input.width)
     image, grid = _empty(3, size), _grid(net)
     found = {"features": _count(net.features, image), "heads": _heads(net.head, grid)}
     if isinstance(net, GuidedNet):
-        small = _empty(3, tuple(-(-n // net.divisor) for n in size))
+        small = _empty(3, tuple(n // net.divisor for n in size))
         found |= {"flow": _count(net.flow, small, small, net.scaled), "warp": TAPS * grid.numel()}
         if net.refine:
             fine = _empty(3, [n * DETAIL for n in grid.shape[2:]])
             found["flow"] += _count(net.refine, grid[:, :2], fine, fine)
-            found["flow"] += _count(net.refine.scale, _empty(WIDTH, grid.shape[2:]))
+            found["warp"] += _count(net.refine.scale, _empty(WIDTH, grid.shape[2:]))
         found["temporal"] = _step(net, grid)
     if isinstance(net, FgfaNet):
         found["embedding"] = _count(net.embedding, grid)

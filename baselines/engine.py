@@ -3,7 +3,7 @@
 Precisions, an option of every method:
 
     exact     the modules as they were trained, an image or a pair at a time: the bits of the plain loop
-    float32   batch norms folded into convolutions, maps channels-last, batches: the same up to rounding
+    float32   batch norms folded, large layers packed, maps channels-last, batches: the same up to rounding
     bf16      float32 with convolutions in bfloat16; flows, positions, probabilities and boxes are exact
 """
 
@@ -140,6 +140,8 @@ class GuidedEngine(Engine[Guided]):
     def follow(self, features: Tensor, along: Fields) -> list[Tensor]:
         """Eq. 2: one map [1, C, H, W], warped along each of the fields and scaled; not copied for it."""
         maps: list[Tensor] = []
+        if not len(along):
+            return maps
         with self.stage("warp"):
             for start in range(0, len(along), self.batch):
                 some = along[start : start + self.batch]

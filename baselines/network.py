@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, product
 
@@ -101,7 +102,7 @@ class Fields:
         """Those of one batch after the other; of none, empty."""
         if len(parts) == 1:
             return parts[0]
-        columns = ([getattr(part, f.name) for part in parts] for f in fields(cls))
+        columns = ([getattr(part, f.name) for part in parts] for f in dataclasses.fields(cls))
         return cls(*(torch.cat(column) if column else torch.empty(0) for column in columns))
 
 
@@ -139,14 +140,14 @@ class GuidedNet(FrameNet):
         return pooled(image, self.seen)
 
     def between(self, target: Tensor, reference: Tensor) -> Fields:
-        """`field` of images that are `shrunk` already, for a canvas that the divisor divides."""
+        """Between images that are `shrunk` already, of a canvas that the divisor divides."""
         n, images = self.divisor, (target, reference)
         flow, scale = self.flow(*(pooled(x, n // self.seen) for x in images), scaled=self.scaled)
         size = (target.shape[2] * self.seen // STRIDE, target.shape[3] * self.seen // STRIDE)
-        # n cells of the full image to a cell of the small one. Two channels are resized faster apart.
+        # n cells of the full image to a cell of the small one. Two channels are resized faster as planes.
         flow = resized(flow.contiguous(), size) * n if n > 1 else flow
         if not self.refine:
-            return Fields(flow, scale, flow[:, :0])
+            return Fields(flow, scale, flow.new_empty(len(flow), 0, *size))
         flow, detail = self.refine(flow, *(pooled(x, STRIDE // DETAIL // self.seen) for x in images))
         return Fields(flow, scale, detail)
 
@@ -168,7 +169,7 @@ class GuidedNet(FrameNet):
 def pooled(image: Tensor, n: int) -> Tensor:
     """An image [N, 3, H, W] of a pixel for n x n; n divides its sides.
 
-    F.avg_pool2d to the bit, which takes three times as long for so few channels.
+    F.avg_pool2d to the bit, which takes longer for so few channels.
     """
     cells = (image[..., i::n, j::n] for i, j in product(range(n), repeat=2))
     return reduce(torch.add, cells) / n**2 if n > 1 else image

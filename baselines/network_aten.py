@@ -119,8 +119,7 @@ class AtenNet(GuidedNet):
         correction: Tensor = self.expand(hidden - reduced)
         if self.pool > 1:
             correction = resized(correction, (features.shape[2], features.shape[3]))
-        correction += features  # in place, as in the refinement
-        return correction
+        return features + correction
 
 
 def _projections(channels: int, inner: int) -> tuple[nn.Module, nn.Module]:

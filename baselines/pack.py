@@ -1,7 +1,8 @@
-"""FlowNet-S and its refinement with their weights as oneDNN reads them; inference on a CPU alone.
+"""Large layers of FlowNet-S with their weights as oneDNN reads them; inference on a CPU alone.
 
-torch arranges the weights of a convolution anew in each call. The deep layers of FlowNet-S have most of its
-weights and see few cells, so that this takes a third of its time, and half of it for a single pair.
+torch arranges the weights of a convolution anew in each call. The deep layers of the full-size FlowNet-S have
+most of its weights and see few cells, so that this takes a third of its time, half of it for a single pair.
+Layers with few weights gain nothing: oneDNN would arrange them again where its guess does not fit their maps.
 """
 
 from __future__ import annotations
@@ -12,25 +13,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LARGE = 1 << 17
+"""Weights of a layer for which it pays."""
 TILE = 32
-"""Channels that a matrix unit takes at once; oneDNN is six times slower with 386 inputs than with 416."""
+"""Channels that a matrix unit takes at once. In bfloat16 oneDNN takes 386 inputs six times as long as 416."""
+OPERATORS: Any = torch.ops.mkldnn
+ONEDNN: Any = torch.backends.mkldnn
 
 
 class Packed(nn.Module):
-    """A convolution and the leaky ReLU after it, up to rounding; maps are channels-last."""
+    """A convolution and the leaky ReLU after it, up to rounding: [N, C, H, W] -> channels-last maps.
+
+    For inference alone: it has no gradients, and its weights are in no state_dict.
+    """
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, relu: nn.LeakyReLU) -> None:
         super().__init__()
-        self.bias, self.slope, self.more, weight = conv.bias, relu.negative_slope, 0, conv.weight.detach()
+        self.bias, self.slope, self.padding, weight = conv.bias, relu.negative_slope, 0, conv.weight.detach()
         self.geometry: list[Any] = [conv.padding, conv.stride, conv.dilation, conv.groups]
         if isinstance(conv, nn.ConvTranspose2d):
             self.geometry.insert(1, conv.output_padding)
-            self.more = -len(weight) % TILE if weight.dtype == torch.bfloat16 else 0
-            weight = F.pad(weight, (0, 0) * 3 + (0, self.more))
-            self.run = torch.ops.mkldnn._convolution_transpose_pointwise
-            self.weight = torch.ops.mkldnn._reorder_convolution_transpose_weight(weight, *self.geometry)
+            self.padding = -len(weight) % TILE if weight.dtype == torch.bfloat16 else 0
+            weight = F.pad(weight, (0, 0) * 3 + (0, self.padding))
+            self.convolve = OPERATORS._convolution_transpose_pointwise
+            self.weight = OPERATORS._reorder_convolution_transpose_weight(weight, *self.geometry)
         else:
-            self.run = torch.ops.mkldnn._convolution_pointwise
+            self.convolve = OPERATORS._convolution_pointwise
             self.weight = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *self.geometry)
         self.plain = nn.Sequential(conv, relu).to("meta")
 
@@ -40,24 +48,26 @@ class Packed(nn.Module):
             counted: Tensor = self.plain(x)
             return counted
         x = x.to(self.weight.dtype)
-        if self.more:
-            x = F.pad(x, (0, 0) * 2 + (0, self.more))
+        if self.padding:
+            x = F.pad(x, (0, 0) * 2 + (0, self.padding))
         x = x.contiguous(memory_format=torch.channels_last)
-        found: Tensor = self.run(x, self.weight, self.bias, *self.geometry, "leaky_relu", [self.slope], "")
+        after = "leaky_relu", [self.slope], ""
+        found: Tensor = self.convolve(x, self.weight, self.bias, *self.geometry, *after)
         return found
 
 
 def packable(weight: Tensor) -> bool:
-    """Whether oneDNN is there and computes on the CPU in the type of a weight."""
-    onednn: Any = torch.backends.mkldnn
-    if weight.device.type != "cpu" or not onednn.is_available():
+    """Whether there are enough weights, and oneDNN computes on the CPU in their type."""
+    there = ONEDNN.is_available() and hasattr(OPERATORS, "_convolution_transpose_pointwise")
+    if weight.device.type != "cpu" or weight.numel() < LARGE or not there:
         return False
-    return weight.dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    low = weight.dtype == torch.bfloat16 and OPERATORS._is_mkldnn_bf16_supported()
+    return bool(low or weight.dtype == torch.float32)
 
 
 def pack(net: nn.Module) -> None:
-    """Rewrite a network in place, as far as it is packable."""
+    """Rewrite a network in place, as far as its layers are packable."""
     for name, module in list(net.named_modules()):
-        match list(module.children()):
+        match list(module) if isinstance(module, nn.Sequential) else ():
             case nn.Conv2d() | nn.ConvTranspose2d() as conv, nn.LeakyReLU() as relu if packable(conv.weight):
                 net.set_submodule(name, Packed(conv, relu))

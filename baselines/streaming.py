@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vipbench.baselines.engine import Engine, GuidedEngine, Photo, Seen
 from vipbench.baselines.network import Fields
-from vipbench.baselines.nn.convrnn import mean
+from vipbench.baselines.nn.convrnn import mean_of
 from vipbench.errors import UserError
 from vipbench.pipeline import ahead
 from vipbench.timing import stage
@@ -184,4 +184,4 @@ def parsings(streams: Sequence[Iterator[list[Seen]]], engine: Engine[Any]) -> It
 
 
 def _mean(alike: Sequence[Seen]) -> Seen:
-    return Seen(alike[0].photo, mean([seen.features for seen in alike]))
+    return Seen(alike[0].photo, mean_of([seen.features for seen in alike]))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vipbench.baselines.nn.options import known
+from vipbench.baselines.nn.precision import exact
 
 State = tuple[Tensor, ...]  # the hidden map [N, C, H, W] first, then what else a unit remembers
 
@@ -31,9 +32,12 @@ def hard_sigmoid(x: Tensor) -> Tensor:
 GATES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "hard_sigmoid": hard_sigmoid}
 
 
-def mean(maps: Sequence[Tensor]) -> Tensor:
-    """Of maps of one shape, in their memory format; torch.stack(maps).mean(0) takes ten times as long."""
-    return reduce(torch.add, maps) / len(maps)
+def mean_of(maps: Sequence[Tensor]) -> Tensor:
+    """The mean of maps of one shape, in their type and memory format; summed in single precision at least.
+
+    torch.stack(maps).mean(0) takes several times as long.
+    """
+    return (reduce(torch.add, map(exact, maps)) / len(maps)).to(maps[0].dtype)
 
 
 class Unit(nn.Module):
@@ -85,7 +89,7 @@ class ConvGRU(Unit):
         _initialise(self.input, self.gates, self.candidate)
 
     def start(self, maps: Sequence[Tensor]) -> State:
-        return (mean(maps),)
+        return (mean_of(maps),)
 
     def step(self, x: Tensor, state: State) -> State:
         (h,) = state

@@ -77,7 +77,8 @@ class FlowNetS(nn.Module):
     def forward(self, target: Tensor, reference: Tensor, scaled: bool = True) -> tuple[Tensor, Tensor]:
         """scaled: without, the scale has no channels."""
         flows, last = self.pyramid(target, reference)
-        return flows[-1] * self.factor, self.scale(last) if scaled else last[:, :0]
+        none = last.new_empty(len(last), 0, *last.shape[2:])
+        return flows[-1] * self.factor, self.scale(last) if scaled else none
 
 
 def flow_loss(flows: Sequence[Tensor], truth: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class AtrousByTaps(nn.Module):
     """The same as one matrix product, which so few outputs take better, and a sum over shifted maps.
 
     A convolution's tap is a 1x1 convolution whose result is added where the tap looks from. F.fold does that,
-    too; the layer takes four times as long by it.
+    too, but takes longer for few classes on large maps.
     """
 
     bias: Tensor
@@ -58,15 +58,21 @@ class AtrousByTaps(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, (height, width), most = len(x), x.shape[2:], max(self.rates)
-        # Image by image: torch transposes matrices faster than a batch of maps.
-        maps = torch.stack([one.flatten(1).contiguous() for one in self.taps(x)])
-        maps = maps.view(n, len(self.rates), -1, 9, height, width)
+        maps = _planes(self.taps(x)).view(n, len(self.rates), -1, 9, height, width)
         summed = exact(maps.new_zeros(n, maps.shape[2], height + 2 * most, width + 2 * most))
         for i, rate in enumerate(self.rates):
             for tap, shift in enumerate(product((-rate, 0, rate), repeat=2)):
                 top, left = (most + s for s in shift)
                 summed[..., top : top + height, left : left + width] += maps[:, i, :, tap]
         return summed[..., most:-most, most:-most] + self.bias
+
+
+def _planes(maps: Tensor) -> Tensor:
+    """Channels-last maps as planes, image by image: torch transposes matrices faster than batches of maps."""
+    planes = torch.empty_like(maps, memory_format=torch.contiguous_format)
+    for to, one in zip(planes, maps, strict=True):
+        to.flatten(1).copy_(one.flatten(1))
+    return planes
 
 
 class AtrousClassifier(nn.Module):

@@ -98,12 +98,14 @@ def test_encoding_in_a_row_carries_from_key_to_key(monkeypatch: pytest.MonkeyPat
 def test_what_it_costs_at_full_size() -> None:
     """By the tables: N_feat, three flows of a quarter, sharpened, a small step at stride 8, heads."""
     step = 101.5 / 4 / 4 + 2 * 256 * 128 * 64 * 112 / 1e9
-    flow = 38.26 / 16 + 9 * (26 * 32 + 3 * 32 * 32 + 32 * 2) * 128 * 224 / 1e9 + 32 * 256 * 128 * 224 / 1e9
-    expected = (153.3 + 3 * flow + step + 3 * 0.4) / (3 * (153.3 + 0.4))
+    flow = 38.26 / 16 + 9 * (26 * 32 + 3 * 32 * 32 + 32 * 2) * 128 * 224 / 1e9
+    warp = (5 + 32) * 256 * 128 * 224 / 1e9  # four neighbours and the scale, which is sharpened
+    expected = (153.3 + 3 * (flow + warp) + step + 3 * 0.4) / (3 * (153.3 + 0.4))
     found = AtenFast(made("davis"), preset="paper-davis", weights=Path("random")).cost()
     assert found.ratio == pytest.approx(expected, rel=0.01)
     assert found.eq8 is None
     assert found.modules["flow"] / 1e9 == pytest.approx(flow, rel=0.01)
+    assert found.modules["warp"] / 1e9 == pytest.approx(warp, rel=0.01)
     assert found.calls == {"features": 1, "flow": 3, "warp": 3, "temporal": 1, "heads": 3}
 
 

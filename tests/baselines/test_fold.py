@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
+import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
 from vipbench.baselines import presets  # noqa: E402
@@ -11,6 +12,7 @@ from vipbench.baselines.fold import fold  # noqa: E402
 from vipbench.baselines.network import FrameNet  # noqa: E402
 from vipbench.baselines.nn.heads import Atrous, AtrousByTaps  # noqa: E402
 from vipbench.baselines.nn.norm import BatchNorm  # noqa: E402
+from vipbench.baselines.nn.precision import lower  # noqa: E402
 
 
 def drawn(module: nn.Module) -> nn.Module:
@@ -52,3 +54,18 @@ def test_taps_are_the_sum_of_the_convolutions(rates: tuple[int, ...]) -> None:
     convs = Atrous(nn.Conv2d(5, 3, 3, padding=r, dilation=r) for r in rates).double()
     x = torch.randn(2, 5, 7, 11).double()
     torch.testing.assert_close(AtrousByTaps(list(convs)).double()(x), convs(x))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def test_taps_in_bfloat16_are_summed_in_single_precision() -> None:
+    torch.manual_seed(0)
+    taps = AtrousByTaps([nn.Conv2d(5, 3, 3, padding=r, dilation=r) for r in (1, 3)])
+    lower(taps)
+    x = torch.randn(2, 5, 7, 11).to(torch.bfloat16, memory_format=torch.channels_last)
+    found, maps = taps(x), taps.taps(x).double().view(2, 2, 3, 9, 7, 11)
+    sums = [
+        F.fold(m.flatten(3).flatten(1, 2), (7, 11), 3, r, r)
+        for m, r in zip(maps.unbind(1), (1, 3), strict=True)
+    ]
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), sum(sums) + taps.bias, rtol=1e-6, atol=1e-6)

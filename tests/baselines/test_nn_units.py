@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
-from vipbench.baselines.nn.convrnn import UNITS, ConvGRU, ConvLSTM, MeanUnit, mean  # noqa: E402
+from vipbench.baselines.nn.convrnn import UNITS, ConvGRU, ConvLSTM, MeanUnit, mean_of  # noqa: E402
 from vipbench.errors import UserError  # noqa: E402
 
 conv = torch.nn.functional.conv2d
@@ -74,9 +74,11 @@ def test_the_lstm_starts_with_forget_bias_one_and_both_with_orthogonal_states() 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_mean_of_maps_keeps_their_memory_format(count: int) -> None:
-    some = [torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last) for _ in range(count)]
-    assert mean(some).is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(mean(some), torch.stack(some).mean(0))
+    for dtype in (torch.float32, torch.bfloat16):
+        some = [torch.randn(2, 3, 4, 5).to(dtype, memory_format=torch.channels_last) for _ in range(count)]
+        assert mean_of(some).is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(mean_of(some), torch.stack(some).double().mean(0).to(dtype)) or dtype.itemsize > 2
+        torch.testing.assert_close(mean_of(some), torch.stack(some).mean(0))
 
 
 def test_the_mean_is_the_mean_and_exact_for_equal_maps() -> None:

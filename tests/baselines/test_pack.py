@@ -1,6 +1,7 @@
 """Layers with their weights packed compute the same, of any batch and size, and are counted the same."""
 
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn  # noqa: E402
 
 from vipbench.baselines import presets  # noqa: E402
 from vipbench.baselines.costs import modules  # noqa: E402
+from vipbench.baselines.engine import GuidedEngine  # noqa: E402
 from vipbench.baselines.network import GuidedNet  # noqa: E402
 from vipbench.baselines.nn.precision import lower  # noqa: E402
 from vipbench.baselines.pack import Packed, pack, packable  # noqa: E402
@@ -27,6 +29,12 @@ LAYERS = {
 }
 
 
+@pytest.fixture
+def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of `tiny` count as large."""
+    monkeypatch.setattr("vipbench.baselines.pack.LARGE", 0)
+
+
 def net() -> GuidedNet:
     torch.manual_seed(0)
     made = GuidedNet(presets.load("tiny", "davis"), flow_input="quarter", refine=True).eval()
@@ -36,15 +44,20 @@ def net() -> GuidedNet:
     return made
 
 
+def packed_layers(of: nn.Module) -> list[Packed]:
+    return [module for module in of.modules() if isinstance(module, Packed)]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_packed_layer_is_the_layer_and_its_relu(layer: str, dtype: Any) -> None:
     torch.manual_seed(0)
     both = nn.Sequential(LAYERS[layer](), nn.LeakyReLU(0.1, inplace=True)).to(dtype)
-    if not packable(both[0].weight):
+    if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("oneDNN does not compute in bfloat16 on this processor")
     packed = Packed(*deepcopy(both))
+    assert packed.weight.dtype == dtype
     for size in ((1, 6, 9, 13), (5, 6, 8, 8), (2, 6, 1, 3)):
         x = torch.randn(size).to(dtype)
         found = packed(x)
@@ -55,15 +68,15 @@ def test_a_packed_layer_is_the_layer_and_its_relu(layer: str, dtype: Any) -> Non
 
 @torch.no_grad()
 @pytest.mark.parametrize("low", [False, True])
-def test_a_packed_network_gives_the_same_fields(low: bool) -> None:
+def test_a_packed_network_gives_the_same_fields(low: bool, all_large: None) -> None:
     plain, packed = net(), net()
     if low:
         lower(plain)
         lower(packed)
     pack(packed)
-    packed_layers = sum(isinstance(module, Packed) for module in packed.modules())
-    there = 10 + 4 + 4  # convolutions of FlowNet-S, transposed ones, the refinement's
-    assert packed_layers == (there if packable(next(plain.parameters())) else 0)
+    known = not low or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    layers = 10 + 4 + 4  # convolutions of FlowNet-S, transposed ones, the refinement's
+    assert len(packed_layers(packed)) == (layers if known else 0)
     images = torch.rand(2, 3, 3, 128, 192, generator=torch.Generator().manual_seed(0)) * 255 - 120
     with torch.autocast("cpu", torch.bfloat16, enabled=low):
         found, expected = packed.field(*images), plain.field(*images)
@@ -73,13 +86,40 @@ def test_a_packed_network_gives_the_same_fields(low: bool) -> None:
         torch.testing.assert_close(one, other, **close)
 
 
-def test_it_is_counted_as_before() -> None:
+def test_it_is_counted_as_before(all_large: None) -> None:
     packed = net()
     pack(packed)
+    assert packed_layers(packed)
     assert modules(packed) == modules(net())
 
 
-def test_elsewhere_nothing_is_packed() -> None:
-    there = net().to("meta")
-    pack(there)
-    assert not any(isinstance(module, Packed) for module in there.modules())
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
+def test_the_engine_packs_weights_in_its_precision(precision: Any, dtype: Any, all_large: None) -> None:
+    if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN does not compute in bfloat16 on this processor")
+    there = packed_layers(GuidedEngine(net(), "cpu", precision).net)
+    assert {layer.weight.dtype for layer in there} == {dtype}
+    assert not packed_layers(GuidedEngine(net(), "cpu", "exact").net)
+
+
+def test_small_layers_other_types_and_other_devices_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = torch.zeros(512, 256, 1, 1)
+    assert packable(large)
+    assert not packable(large[1:])
+    assert not any(map(packable, (large.double(), large.half(), large.to("meta"))))
+    monkeypatch.setattr("vipbench.baselines.pack.ONEDNN.is_available", lambda: False)
+    assert not packable(large)
+    tiny = net()
+    pack(tiny)
+    assert not packed_layers(tiny)
+
+
+def test_bfloat16_is_packed_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it in (False, True):
+        fake = SimpleNamespace(
+            _is_mkldnn_bf16_supported=lambda has_it=has_it: has_it, _convolution_transpose_pointwise=None
+        )
+        monkeypatch.setattr("vipbench.baselines.pack.OPERATORS", fake)
+        assert packable(torch.zeros(512, 256, 1, 1).bfloat16()) == has_it
+    monkeypatch.setattr("vipbench.baselines.pack.OPERATORS", SimpleNamespace())
+    assert not packable(torch.zeros(512, 256, 1, 1))

@@ -51,6 +51,17 @@ def test_it_corrects_flow_and_scale_by_images_of_half_the_size(flow_input: str) 
     torch.testing.assert_close(refined.field(target, reference), expected)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("flow_input", ["full", "quarter"])
+def test_to_follow_fields_leaves_them_as_they_are(flow_input: str) -> None:
+    net, _ = nets(flow_input)
+    torch.nn.init.normal_(net.get_submodule("refine").scale.weight)  # type: ignore[arg-type, union-attr]
+    along = net.between(*(net.shrunk(x) for x in noise(2, 3, 64, 96)[:, None]))
+    features = noise(1, SIZES.features.channels, 16, 24)
+    first, again = (net.follow(features, along) for _ in range(2))
+    assert torch.equal(first, again)
+
+
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_images_are_pooled_as_torch_does_to_the_bit(n: int) -> None:
     for layout in (torch.contiguous_format, torch.channels_last):
