@@ -130,7 +130,7 @@ class GuidedNet(FrameNet):
     def field(self, target: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Images [N, 3, H, W] -> flow [N, 2, H/4, W/4] in feature cells and scale [N, C, H/4, W/4].
 
-        The scale is empty unless `scaled`.
+        The scale has no channels unless `scaled`.
         """
         found = self.between(self.shrunk(target), self.shrunk(reference))
         return found.flow, self._scale(found) if self.scaled else found.scale
@@ -152,7 +152,7 @@ class GuidedNet(FrameNet):
         return Fields(flow, scale, detail)
 
     def follow(self, features: Tensor, along: Fields, keys: Tensor | None = None) -> Tensor:
-        """Eq. 2. keys: as the warp has them."""
+        """Eq. 2: features [M, C, H/4, W/4] of references -> [N, C, H/4, W/4]. keys: as the warp has them."""
         return warp(features, along.flow, self._scale(along), self.border, keys=keys)
 
     def propagate(self, features: Tensor, target: Tensor, reference: Tensor) -> Tensor:
