@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,12 +65,9 @@ class Placement:
 
         top, left, bottom, right = self.window
         height, width = self.canvas
-        # Whole lines: NumPy is slow along three channels.
-        mean = np.tile(np.array(self.mean, np.float32), width)
-        canvas = np.empty((height, width * 3), np.float32)
-        canvas[:] = -mean
-        lines = resized.reshape(bottom - top, -1)
-        np.subtract(lines, mean[: lines.shape[1]], out=canvas[top:bottom, 3 * left : 3 * right])
+        lines = np.zeros((height, width * 3), np.uint8)
+        lines[top:bottom, 3 * left : 3 * right] = resized.reshape(bottom - top, -1)
+        canvas = np.subtract(lines, _line(self.mean, width))
         return torch.from_numpy(canvas).view(height, width, 3).permute(2, 0, 1)
 
     def labels(self, ids: Ids, fill: int) -> NDArray[np.uint16]:
@@ -112,6 +110,12 @@ class Placement:
         ratio = torch.tensor([width / self.size[1], height / self.size[0]])
         placed = (left, self.canvas[1] - right, top, self.canvas[0] - bottom)
         return F.pad(resized * ratio[:, None, None], placed, value=torch.nan)
+
+
+@lru_cache(16)
+def _line(mean: tuple[float, ...], width: int) -> NDArray[np.float32]:
+    """The mean of each byte of a line, float32 [3 * width]: NumPy is slow along three channels."""
+    return np.tile(np.array(mean, np.float32), width)
 
 
 def placed(path: Path, spec: Input, tight: bool) -> tuple[Placement, NDArray[np.uint8]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, product
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -75,7 +74,7 @@ class FrameNet(nn.Module):
 
 def _object(probabilities: Tensor) -> Parsing:
     background, objects = probabilities
-    return Parsing(object=SegmentMap.of((objects > background).cpu().numpy().astype(np.uint16)))
+    return Parsing(object=SegmentMap.of((objects > background).view(torch.uint8).cpu().numpy()))
 
 
 @dataclass(frozen=True)

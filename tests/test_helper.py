@@ -66,6 +66,27 @@ def test_what_cannot_be_sent_back_is_an_error_and_not_the_end() -> None:
         assert there.ask(abs, -1).get() == 1
 
 
+def test_what_is_made_here_is_left_out_there(tmp_path: Path) -> None:
+    with helper() as there:
+        slow, *asked = [there.ask(late, tmp_path / "out", i) for i in range(4)]
+        assert not asked[1].is_there()
+        asked[1].here()
+        slow.get()
+        for each in (asked[0], asked[2]):
+            each.get()
+        assert all(each.is_there() for each in asked)
+    assert sorted((tmp_path / "out").read_text().split()) == ["0", "1", "2", "3"]
+
+
+def test_what_had_begun_is_made_twice_and_harms_nobody(tmp_path: Path) -> None:
+    with helper() as there:
+        asked = there.ask(late, tmp_path / "out", 0)
+        asked.get()
+        asked.here()
+        assert there.ask(abs, -1).get() == 1
+    assert (tmp_path / "out").read_text().split() == ["0", "0"]
+
+
 def test_a_helper_that_dies_is_named_and_replaced() -> None:
     def killed() -> None:
         with helper() as there:

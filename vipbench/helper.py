@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
+import select
 import subprocess
 import sys
 import traceback
@@ -17,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -27,15 +30,33 @@ from vipbench.errors import UserError
 
 GONE = (EOFError, OSError)
 Queue = SimpleQueue[bytes]
+LEAVE_OUT = b"leave out "
+"""Begins a message that is no pickled call."""
+NOTHING = pickle.dumps((False, None))
 _idle: list[Helper] = []
 
 
 @dataclass(eq=False)
 class Asked:
-    """A call that was asked for. answer: pickled, once it is there."""
+    """The helper's `number`th call. call, answer: pickled; the answer once it is there."""
 
     helper: Helper
+    number: int
+    call: bytes
     answer: bytes | None = None
+
+    def is_there(self) -> bool:
+        """Whether it is answered; waits for nothing."""
+        if self.answer is None:
+            self.helper.look()
+        return self.answer is not None
+
+    def here(self) -> Any:
+        """Make the call in this process; the helper leaves it out, unless it has begun. For what may be
+        called twice."""
+        self.helper.leave_out(self.number)
+        call, args = pickle.loads(self.call)
+        return call(*args)
 
     def get(self) -> Any:
         """What the call has returned, or raises what it has raised."""
@@ -56,6 +77,9 @@ class Helper:
     def __init__(self) -> None:
         self.pipe, theirs = Pipe()
         self.due: deque[Asked] = deque()
+        self.numbers = count()
+        self.ready = select.poll()  # the pipe's own way to ask takes ten times as long
+        self.ready.register(self.pipe, select.POLLIN)
         number = theirs.fileno()
         code = f"import sys; sys.path[:] = {_path()!r}; from vipbench.helper import serve; serve({number})"
         # A session of its own: Ctrl-C is for the work, which ends its helpers.
@@ -69,8 +93,13 @@ class Helper:
         asked = pickle.dumps((call, args))
         with self._message():
             self.pipe.send_bytes(asked)
-        self.due.append(Asked(self))
+        self.due.append(Asked(self, next(self.numbers), asked))
         return self.due[-1]
+
+    def leave_out(self, number: int) -> None:
+        """A call that it shall answer by None, if it has not begun."""
+        with self._message():
+            self.pipe.send_bytes(LEAVE_OUT + str(number).encode())
 
     def settle(self) -> Asked:
         """Have relative paths and imports be those of the work as it is now."""
@@ -81,6 +110,11 @@ class Helper:
         with self._message():
             answer = self.pipe.recv_bytes()
         self.due.popleft().answer = answer
+
+    def look(self) -> None:
+        """Take the answers that are there."""
+        while self.due and self.ready.poll(0):
+            self.receive()
 
     def drain(self) -> None:
         """Wait for all calls; nobody hears of them."""
@@ -111,7 +145,8 @@ class Helper:
     def end(self) -> None:
         """End it, whatever it does."""
         self.due.clear()
-        self.pipe.close()
+        with suppress(OSError):  # where the garbage of a loop that was left has closed it already
+            self.pipe.close()
         self.process.kill()
         self.process.wait()
 
@@ -159,10 +194,12 @@ def serve(descriptor: int) -> None:
     _never_interrupt()
     pipe = Connection(descriptor)
     asked, answers = Queue(), Queue()
-    for work in ((_receive, pipe, asked), (_send, pipe, answers)):
-        Thread(target=_until_gone, args=work, daemon=True).start()
-    while True:
-        answers.put(_answer(asked.get()))
+    left_out: set[int] = set()
+    for work in (partial(_receive, pipe, asked, left_out), partial(_send, pipe, answers)):
+        Thread(target=_until_gone, args=[work], daemon=True).start()
+    for number in count():
+        call = asked.get()
+        answers.put(NOTHING if number in left_out else _answer(call))
 
 
 def _never_interrupt() -> None:
@@ -172,19 +209,23 @@ def _never_interrupt() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _until_gone(work: Callable[[Connection, Queue], None], pipe: Connection, queue: Queue) -> None:
+def _until_gone(work: Callable[[], None]) -> None:
     """Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's."""
     try:
-        work(pipe, queue)
+        work()
     except Exception as error:
         if not isinstance(error, GONE):  # out of memory, say: nobody else would hear of it
             traceback.print_exception(error)
     os._exit(0)
 
 
-def _receive(pipe: Connection, asked: Queue) -> None:
+def _receive(pipe: Connection, asked: Queue, left_out: set[int]) -> None:
     while True:
-        asked.put(pipe.recv_bytes())
+        message = pipe.recv_bytes()
+        if message.startswith(LEAVE_OUT):
+            left_out.add(int(message.removeprefix(LEAVE_OUT)))
+        else:
+            asked.put(message)
 
 
 def _send(pipe: Connection, answers: Queue) -> None:

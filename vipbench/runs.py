@@ -35,7 +35,8 @@ class Runs:
     masks: dict[tuple[int, ...], object] = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Runs, (self.size, self.starts, self.values, self.ids)
+        """As bytes: an array takes ten times as long to pickle."""
+        return Runs._found, ((self.starts.tobytes(), self.values.tobytes(), self.ids.tobytes()), self.size)
 
     @classmethod
     def of(cls, ids: NDArray[np.uint8] | NDArray[np.uint16]) -> Runs:
