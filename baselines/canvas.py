@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vipbench.baselines.presets import Input
-from vipbench.pixels import read_photo, resized
+from vipbench.pixels import probe, read_photo, resized
 from vipbench.types import Ids
 
 if TYPE_CHECKING:  # the process that reads photos has no use for torch
@@ -120,6 +120,6 @@ def _line(mean: tuple[float, ...], width: int) -> NDArray[np.float32]:
 
 def placed(path: Path, spec: Input, tight: bool) -> tuple[Placement, NDArray[np.uint8]]:
     """A photo's place on the canvas, and its pixels at the size of its window. Raises as `read_photo`."""
-    photo = read_photo(path)
-    placement = Placement.of((photo.height, photo.width), spec, tight)
-    return placement, placement.resized(photo)
+    placement = Placement.of(probe(path)[1], spec, tight)
+    top, left, bottom, right = placement.window
+    return placement, placement.resized(read_photo(path, (bottom - top, right - left)))

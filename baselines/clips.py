@@ -8,10 +8,9 @@ from contextlib import suppress
 import numpy as np
 from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
+from vipbench.baselines.canvas import Placement, placed
 from vipbench.baselines.presets import Input
 from vipbench.errors import UserError
-from vipbench.pixels import read_image
 from vipbench.types import Dataset, Frame, Video
 
 Clip = tuple[Tensor, Tensor, Placement]
@@ -42,6 +41,5 @@ def _videos(dataset: Dataset) -> Sequence[Video]:
 
 
 def _placed(frame: Frame, spec: Input) -> tuple[Tensor, Placement]:
-    rgb = read_image(frame.image)
-    placement = Placement.of((rgb.shape[0], rgb.shape[1]), spec)
-    return placement.image(rgb), placement
+    placement, pixels = placed(frame.image, spec, tight=False)
+    return placement.on_canvas(pixels).contiguous(), placement

@@ -14,13 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vipbench.baselines.canvas import Placement
+from vipbench.baselines.canvas import Placement, placed
 from vipbench.baselines.nn.targets import Truth
 from vipbench.baselines.presets import Input
 from vipbench.datasets.vip import flip
 from vipbench.errors import UserError
 from vipbench.flow import read_flow
-from vipbench.pixels import read_image
 from vipbench.types import Dataset, Frame, Parsing, Video
 
 VOID = 255
@@ -155,6 +154,5 @@ class Samples:
         return image, self._image(reference, mirrored)[0], placement.flow(flow)
 
     def _image(self, frame: Frame, mirrored: bool) -> tuple[Tensor, Placement]:
-        rgb = read_image(frame.image)
-        placement = Placement.of((rgb.shape[0], rgb.shape[1]), self.spec)
-        return placement.image(rgb[:, ::-1] if mirrored else rgb), placement
+        placement, pixels = placed(frame.image, self.spec, tight=False)
+        return placement.on_canvas(pixels[:, ::-1] if mirrored else pixels).contiguous(), placement

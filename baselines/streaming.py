@@ -125,28 +125,22 @@ def played(
     """
     known: dict[int, Seen] = {}
     for step, photos in _read(engine, steps):
-        new = list(islice(photos, len(step.new)))  # the others may come while the features are computed
-        for seen in see(new):
+        for seen in see([photos[frame.index] for frame in step.new]):
             known[seen.photo.frame.index] = seen
         key, *others = (known[frame.index] for frame in step.used)
-        here = {photo.frame.index: photo for photo in (*new, *photos)}
-        yield compute(step, key, others, here | {n: seen.photo for n, seen in known.items()})
+        here = photos | {n: seen.photo for n, seen in known.items()}
+        yield compute(step, key, others, here)
         known = {n: known[n] for n in step.kept}
 
 
-def _read(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Iterator[Photo]]]:
-    """Each step with the photos that no earlier step has: of its new frames, then of those parsed alone."""
+def _read(engine: Engine[Any], steps: Iterable[Step]) -> Iterator[tuple[Step, Photos]]:
+    """Each step with the photos that no earlier step has: of its new frames, and of those it parses alone."""
     both = ((step, _unread(step)) for step in steps)
     asked = (((step, frames), [engine.reading(frame) for frame in frames]) for step, frames in both)
     for (step, frames), found in ahead(asked, "decode"):
-        yield step, _photos(engine, frames, found)
-
-
-def _photos(engine: Engine[Any], frames: Sequence[Frame], found: Iterable[Any]) -> Iterator[Photo]:
-    for frame, read in zip(frames, found, strict=True):
         with stage("decode"):
-            photo = engine.photo(frame, *read)
-        yield photo
+            photos = {f.index: engine.photo(f, *read) for f, read in zip(frames, found, strict=True)}
+        yield step, photos
 
 
 def _unread(step: Step) -> list[Frame]:

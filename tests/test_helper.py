@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from operator import floordiv
 from pathlib import Path
@@ -39,9 +40,15 @@ def test_it_is_used_again_once_it_is_free() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no Linux, which alone schedules so")
-def test_it_does_not_interrupt_the_work() -> None:
+def test_it_does_not_interrupt_the_work_and_its_answers_interrupt_its_calls() -> None:
     with helper() as there:
-        assert there.ask(os.sched_getscheduler, 0).get() == os.SCHED_BATCH
+        found = there.ask(policies).get()
+    assert found == {"MainThread": os.SCHED_BATCH, "send": os.SCHED_OTHER, "receive": os.SCHED_BATCH}
+
+
+def policies() -> dict[str, int]:
+    """How the threads of a process are scheduled."""
+    return {each.name: os.sched_getscheduler(each.native_id or 0) for each in threading.enumerate()}
 
 
 def test_it_works_where_nobody_schedules_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,27 +71,6 @@ def test_what_cannot_be_sent_back_is_an_error_and_not_the_end() -> None:
         with pytest.raises(TypeError, match="pickle"):
             there.ask(memoryview, b"").get()
         assert there.ask(abs, -1).get() == 1
-
-
-def test_what_is_made_here_is_left_out_there(tmp_path: Path) -> None:
-    with helper() as there:
-        slow, *asked = [there.ask(late, tmp_path / "out", i) for i in range(4)]
-        assert not asked[1].is_there()
-        asked[1].here()
-        slow.get()
-        for each in (asked[0], asked[2]):
-            each.get()
-        assert all(each.is_there() for each in asked)
-    assert sorted((tmp_path / "out").read_text().split()) == ["0", "1", "2", "3"]
-
-
-def test_what_had_begun_is_made_twice_and_harms_nobody(tmp_path: Path) -> None:
-    with helper() as there:
-        asked = there.ask(late, tmp_path / "out", 0)
-        asked.get()
-        asked.here()
-        assert there.ask(abs, -1).get() == 1
-    assert (tmp_path / "out").read_text().split() == ["0", "0"]
 
 
 def test_a_helper_that_dies_is_named_and_replaced() -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
@@ -25,21 +25,15 @@ def calls(count: int, of: int = 3) -> Iterator[tuple[int, list[Call]]]:
         yield i, [(floordiv, i * 10 + k, 1) for k in range(of)]
 
 
-def read(items: Iterable[tuple[int, Sequence[Call]]]) -> Iterator[tuple[int, list[Any]]]:
-    """Items with all their answers, each waited for when its item is due."""
-    for item, answers in ahead(items, "decode"):
-        yield item, list(answers)
-
-
 @pytest.mark.parametrize("of", [0, 1, 2, 3, 5])
 def test_ahead_gives_every_result_in_order(of: int) -> None:
-    found = list(read(calls(20, of)))
+    found = list(ahead(calls(20, of), "decode"))
     assert found == [(i, [i * 10 + k for k in range(of)]) for i in range(20)]
     assert list(ahead([], "decode")) == []
 
 
 def test_ahead_is_made_by_another_process() -> None:
-    _, second = read([(i, [(os.getpid,)]) for i in range(2)])
+    _, second = ahead([(i, [(os.getpid,)]) for i in range(2)], "decode")
     assert second[1] != [os.getpid()]
 
 
@@ -56,52 +50,11 @@ def test_ahead_is_no_further_than_it_says() -> None:
         assert asked <= i + 1 + AHEAD
 
 
-def noted(path: Path, i: int, seconds: float) -> int:
-    """A slow call that says who made it."""
-    time.sleep(seconds)
-    with path.open("a") as file:
-        file.write(f"{i} {os.getpid()}\n")
-    return i
-
-
-def test_who_waits_makes_the_last_calls_and_nobody_makes_one_twice(tmp_path: Path) -> None:
-    """But for the one that the other begins just then."""
-    of_items = [[(noted, tmp_path / "out", 10 * i + k, 0.02) for k in range(9)] for i in range(3)]
-    found = list(read(list(enumerate(of_items))))
-    assert found == [(i, [10 * i + k for k in range(9)]) for i in range(3)]
-    made = [line.split() for line in (tmp_path / "out").read_text().splitlines()]
-    ours = {int(i) for i, process in made if int(process) == os.getpid()}
-    theirs = {int(i) for i, process in made if int(process) != os.getpid()}
-    assert len(made) <= 27 + 3
-    assert ours >= {0, 8, 18, 28}  # the first of all, and the last of each
-    assert theirs >= {1, 10, 20}
-
-
-def is_there(path: Path) -> bool:
-    """Waits for a file."""
-    end = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    return path.exists()
-
-
-def test_an_answer_does_not_wait_for_the_next(tmp_path: Path) -> None:
-    second = [(Path.touch, tmp_path / "first"), (is_there, tmp_path / "second")]
-    found = ahead([(0, []), (1, second)], "decode")
-    next(found)
-    assert is_there(tmp_path / "first")
-    time.sleep(0.1)  # until its answer is here
-    _, answers = next(found)
-    assert next(answers) is None
-    (tmp_path / "second").touch()
-    assert next(answers) is True
-
-
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (3, 1)])
 def test_what_a_call_raises_comes_where_its_item_is_due(place: tuple[int, int]) -> None:
     items = list(calls(6))
     items[place[0]][1][place[1]] = (floordiv, 1, 0)
-    found = read(items)
+    found = ahead(items, "decode")
     for _ in range(place[0]):
         next(found)
     with pytest.raises(ZeroDivisionError):
@@ -109,7 +62,7 @@ def test_what_a_call_raises_comes_where_its_item_is_due(place: tuple[int, int]) 
 
 
 def test_videos_in_turn_do_not_mix() -> None:
-    one, other = read(calls(9)), read(calls(9, 1))
+    one, other = ahead(calls(9), "decode"), ahead(calls(9, 1), "decode")
     for (i, three), (j, first) in zip(one, other, strict=True):
         assert (i, three[:1]) == (j, first)
 
@@ -118,7 +71,7 @@ def test_a_loop_that_is_left_leaves_nothing_to_the_next() -> None:
     found = ahead(calls(100), "decode")
     assert next(found)[0] == 0
     found.close()  # type: ignore[attr-defined]
-    assert list(read(calls(3))) == [(i, [i * 10 + k for k in range(3)]) for i in range(3)]
+    assert list(ahead(calls(3), "decode")) == [(i, [i * 10 + k for k in range(3)]) for i in range(3)]
 
 
 def append(path: Path, i: int) -> None:
@@ -178,14 +131,14 @@ def test_one_process_reads_and_writes(tmp_path: Path) -> None:
         found = ahead([(i, [(os.getpid,)]) for i in range(2)], "decode")
         for i, _ in found:
             later(append, tmp_path / "out", i)
-        (_, pids), *_ = list(read([(0, []), (1, [(os.getpid,)])]))[1:]
+        (_, pids), *_ = list(ahead([(0, []), (1, [(os.getpid,)])], "decode"))[1:]
         assert pids == [later.writer.process.pid]
     assert done(tmp_path / "out") == [0, 1]
 
 
 def test_reading_beside_writing_keeps_both_in_order(tmp_path: Path) -> None:
     with behind("write") as later:
-        one, other = read(calls(40)), read(calls(40, 1))
+        one, other = ahead(calls(40), "decode"), ahead(calls(40, 1), "decode")
         for (i, three), (j, first) in zip(one, other, strict=True):
             assert (three, first) == ([i * 10 + k for k in range(3)], [j * 10])
             later(append, tmp_path / "out", i)
@@ -195,7 +148,7 @@ def test_reading_beside_writing_keeps_both_in_order(tmp_path: Path) -> None:
 def test_what_writing_raises_is_not_raised_by_reading(tmp_path: Path) -> None:
     with behind("write") as later:
         later(append, tmp_path / "out", 60)
-        assert len(list(read(calls(3)))) == 3
+        assert len(list(ahead(calls(3), "decode"))) == 3
         with pytest.raises(OSError, match="disk full"):
             later.finish()
 
@@ -217,12 +170,12 @@ def test_what_is_read_and_not_asked_for_harms_nobody(tmp_path: Path) -> None:
 def test_threads_have_helpers_of_their_own() -> None:
     """A context that is copied into a thread does not give away a pipe that another one uses."""
 
-    def all_of_it() -> list[tuple[int, list[Any]]]:
-        return list(read(calls(30)))
+    def read() -> list[tuple[int, list[Any]]]:
+        return list(ahead(calls(30), "decode"))
 
     with behind("write"), ThreadPoolExecutor(3) as pool:
-        found = [pool.submit(copy_context().run, all_of_it) for _ in range(3)]
-        expected = all_of_it()
+        found = [pool.submit(copy_context().run, read) for _ in range(3)]
+        expected = read()
         assert all(each.result(60) == expected for each in found)
 
 
@@ -245,7 +198,7 @@ def test_blocks_that_end_in_the_order_they_began(tmp_path: Path) -> None:
     one.enter_context(behind("write"))
     later = other.enter_context(behind("write"))
     one.close()
-    _, (_, pids) = read([(0, []), (1, [(os.getpid,)])])
+    _, (_, pids) = ahead([(0, []), (1, [(os.getpid,)])], "decode")
     assert pids == [later.writer.process.pid]
     other.close()
     assert not pipeline._writers.inner
@@ -254,14 +207,14 @@ def test_blocks_that_end_in_the_order_they_began(tmp_path: Path) -> None:
 def test_a_method_may_change_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with behind("write"):
         monkeypatch.chdir(tmp_path)
-        _, (_, found) = read([(0, []), (1, [(os.getcwd,)])])
+        _, (_, found) = ahead([(0, []), (1, [(os.getcwd,)])], "decode")
         assert found == [str(tmp_path)]
 
 
 def test_waiting_counts_as_the_stage_and_work_beside_it_does_not() -> None:
     items = [(i, [(time.sleep, 0.02)]) for i in range(5)]
     with stopwatch() as watch:
-        for _ in read(items):
+        for _ in ahead(items, "decode"):
             time.sleep(0.05)
         seconds = watch.read().stages["decode"]
     assert 0.01 < seconds < 0.06  # the first item, and nothing of the other four

@@ -13,7 +13,17 @@ from PIL import Image
 from vipbench import pixels
 from vipbench.errors import UserError
 from vipbench.native import native
-from vipbench.pixels import palette, probe, read_ids, read_image, read_map, resized, write_ids, write_image
+from vipbench.pixels import (
+    palette,
+    probe,
+    read_ids,
+    read_image,
+    read_map,
+    read_photo,
+    resized,
+    write_ids,
+    write_image,
+)
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 
@@ -205,6 +215,45 @@ def test_photos_are_resized_where_pillow_holds_them_or_from_a_copy(
     photo = noise(side, side, 1, 0)
     assert isinstance(pixels._held(photo), bytes) == (side == 2100 or not pixels.SHOWN)
     np.testing.assert_array_equal(resized(photo, (5, 7)), expected(photo, 5, 7))
+
+
+DECODED = {
+    ((480, 854), (90, 160)): (240, 427),
+    ((480, 854), (120, 213)): (240, 427),
+    ((480, 854), (121, 213)): (480, 854),
+    ((1080, 1920), (90, 160)): (270, 480),
+    ((1080, 1920), (67, 120)): (135, 240),
+    ((482, 854), (30, 53)): (241, 427),
+    ((481, 854), (90, 160)): (481, 854),
+    ((90, 160), (90, 160)): (90, 160),
+}
+"""How large a JPEG of a size is decoded for a size: at least twice as large, and by a whole divisor."""
+
+
+@pytest.mark.parametrize(("size", "wanted"), DECODED)
+def test_a_jpeg_is_decoded_no_larger_than_it_has_to_be(
+    size: tuple[int, int], wanted: tuple[int, int], tmp_path: Path
+) -> None:
+    for name, decoded in (("photo.jpg", DECODED[size, wanted]), ("photo.png", size)):
+        Image.new("RGB", size[::-1], "red").save(tmp_path / name)
+        photo = read_photo(tmp_path / name, wanted)
+        assert (photo.height, photo.width) == decoded
+        assert read_photo(tmp_path / name).size == size[::-1]
+
+
+def test_a_jpeg_decoded_smaller_is_the_same_photo_made_smaller(tmp_path: Path) -> None:
+    """Edges stay where they are, to the last line and column."""
+    rows, columns = np.mgrid[:480, :854]
+    rgb = np.stack([columns * 255 // 853, rows * 255 // 479, (rows // 60 + columns // 61) % 2 * 255], 2)
+    rgb[100:300, 200:333] = 250, 30, 20
+    write_image(tmp_path / "photo.jpg", rgb.astype(np.uint8))
+    wanted = (90, 160)
+    whole, part = (
+        resized(read_photo(tmp_path / "photo.jpg", least), wanted).astype(int) for least in (None, wanted)
+    )
+    difference = abs(whole - part)
+    assert difference.max() <= 10  # of 255; half a pixel aside it is 50
+    assert difference.mean() < 0.5
 
 
 def test_photos_of_other_modes_are_refused() -> None:

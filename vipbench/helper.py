@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
-import select
 import subprocess
 import sys
 import traceback
@@ -18,8 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -30,33 +27,15 @@ from vipbench.errors import UserError
 
 GONE = (EOFError, OSError)
 Queue = SimpleQueue[bytes]
-LEAVE_OUT = b"leave out "
-"""Begins a message that is no pickled call."""
-NOTHING = pickle.dumps((False, None))
 _idle: list[Helper] = []
 
 
 @dataclass(eq=False)
 class Asked:
-    """The helper's `number`th call. call, answer: pickled; the answer once it is there."""
+    """A call that was asked for. answer: pickled, once it is there."""
 
     helper: Helper
-    number: int
-    call: bytes
     answer: bytes | None = None
-
-    def is_there(self) -> bool:
-        """Whether it is answered; waits for nothing."""
-        if self.answer is None:
-            self.helper.look()
-        return self.answer is not None
-
-    def here(self) -> Any:
-        """Make the call in this process; the helper leaves it out, unless it has begun. For what may be
-        called twice."""
-        self.helper.leave_out(self.number)
-        call, args = pickle.loads(self.call)
-        return call(*args)
 
     def get(self) -> Any:
         """What the call has returned, or raises what it has raised."""
@@ -77,9 +56,6 @@ class Helper:
     def __init__(self) -> None:
         self.pipe, theirs = Pipe()
         self.due: deque[Asked] = deque()
-        self.numbers = count()
-        self.ready = select.poll()  # the pipe's own way to ask takes ten times as long
-        self.ready.register(self.pipe, select.POLLIN)
         number = theirs.fileno()
         code = f"import sys; sys.path[:] = {_path()!r}; from vipbench.helper import serve; serve({number})"
         # A session of its own: Ctrl-C is for the work, which ends its helpers.
@@ -93,13 +69,8 @@ class Helper:
         asked = pickle.dumps((call, args))
         with self._message():
             self.pipe.send_bytes(asked)
-        self.due.append(Asked(self, next(self.numbers), asked))
+        self.due.append(Asked(self))
         return self.due[-1]
-
-    def leave_out(self, number: int) -> None:
-        """A call that it shall answer by None, if it has not begun."""
-        with self._message():
-            self.pipe.send_bytes(LEAVE_OUT + str(number).encode())
 
     def settle(self) -> Asked:
         """Have relative paths and imports be those of the work as it is now."""
@@ -110,11 +81,6 @@ class Helper:
         with self._message():
             answer = self.pipe.recv_bytes()
         self.due.popleft().answer = answer
-
-    def look(self) -> None:
-        """Take the answers that are there."""
-        while self.due and self.ready.poll(0):
-            self.receive()
 
     def drain(self) -> None:
         """Wait for all calls; nobody hears of them."""
@@ -145,7 +111,7 @@ class Helper:
     def end(self) -> None:
         """End it, whatever it does."""
         self.due.clear()
-        with suppress(OSError):  # where the garbage of a loop that was left has closed it already
+        with suppress(OSError):  # the garbage of a loop that was left may have closed it already
             self.pipe.close()
         self.process.kill()
         self.process.wait()
@@ -191,41 +157,38 @@ os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 
 def serve(descriptor: int) -> None:
     """The helper's own side: answer calls until the pipe is closed, and no longer if the work was killed."""
-    _never_interrupt()
     pipe = Connection(descriptor)
     asked, answers = Queue(), Queue()
-    left_out: set[int] = set()
-    for work in (partial(_receive, pipe, asked, left_out), partial(_send, pipe, answers)):
-        Thread(target=_until_gone, args=[work], daemon=True).start()
-    for number in count():
-        call = asked.get()
-        answers.put(NOTHING if number in left_out else _answer(call))
+    # Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's. The
+    # one that sends may interrupt a call: the work that waits for an answer would wait for the next one too.
+    Thread(target=_until_gone, args=(_send, pipe, answers), name="send", daemon=True).start()
+    _never_interrupt()
+    Thread(target=_until_gone, args=(_receive, pipe, asked), name="receive", daemon=True).start()
+    while True:
+        answers.put(_answer(asked.get()))
 
 
 def _never_interrupt() -> None:
-    """On Linux: a call that arrives does not take the core from the work that asks for it."""
+    """On Linux, for this thread and those that it starts: a call that arrives does not take the core from the
+    work that asks for it."""
     with suppress(AttributeError, OSError):
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _until_gone(work: Callable[[], None]) -> None:
-    """Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's."""
+def _until_gone(work: Callable[[Connection, Queue], None], pipe: Connection, queue: Queue) -> None:
+    """Where the work has ended, this process does."""
     try:
-        work()
+        work(pipe, queue)
     except Exception as error:
         if not isinstance(error, GONE):  # out of memory, say: nobody else would hear of it
             traceback.print_exception(error)
     os._exit(0)
 
 
-def _receive(pipe: Connection, asked: Queue, left_out: set[int]) -> None:
+def _receive(pipe: Connection, asked: Queue) -> None:
     while True:
-        message = pipe.recv_bytes()
-        if message.startswith(LEAVE_OUT):
-            left_out.add(int(message.removeprefix(LEAVE_OUT)))
-        else:
-            asked.put(message)
+        asked.put(pipe.recv_bytes())
 
 
 def _send(pipe: Connection, answers: Queue) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeVar
 
 from vipbench.helper import Asked, Helper, helper
@@ -34,44 +34,33 @@ _writers = _Writers()
 os.register_at_fork(after_in_child=lambda: _writers.inner.clear())  # they are the parent's
 
 
-def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[tuple[T, Iterator[Any]]]:
+def ahead(items: Iterable[tuple[T, Sequence[Call]]], waiting: str) -> Iterator[tuple[T, list[Any]]]:
     """Items, each with what its calls return; these are made up to AHEAD items before. waiting: the stage of
     the wait.
 
-    What a call raises is raised where its item is due. Before the first answer there is nothing else to do:
-    its call is made here.
+    What a call raises is raised where its item is due. Before the first item there is nothing else to do, so
+    that every other of its calls is made here.
     """
     source = iter(items)
     with _helper() as reader:
         for item, calls in islice(source, 1):
-            there = _ask(reader, calls[1:])
+            there = _ask(reader, calls[1::2])
             due = deque(_asked(reader, source, AHEAD))
-            yield item, chain(_made(calls[:1], waiting), _answers(there, waiting))
+            with stage(waiting):
+                found = _shared(calls, there)
+            yield item, found
             while due:
                 due.extend(_asked(reader, source, 1))
-                item, there = due.popleft()
-                yield item, _answers(there, waiting)
+                with stage(waiting):
+                    item, found = _answered(*due.popleft())
+                yield item, found
 
 
-def _made(calls: Sequence[Call], waiting: str) -> Iterator[Any]:
-    """What calls return that are made here."""
-    for call, *args in calls:
-        with stage(waiting):
-            found = call(*args)
-        yield found
-
-
-def _answers(there: list[Asked], waiting: str) -> Iterator[Any]:
-    """What was asked for, one after the other. While one is being made, the last ones are made here."""
-    ours: list[Any] = []
-    there.reverse()  # answers go as they are given away
-    while there:
-        with stage(waiting):
-            while len(there) > 1 and not there[-1].is_there():
-                ours.append(there.pop(0).here())
-            found = there.pop().get()
-        yield found
-    yield from reversed(ours)
+def _shared(calls: Sequence[Call], there: Sequence[Asked]) -> list[Any]:
+    """What calls return of which every other is made here."""
+    here = [call(*args) for call, *args in calls[::2]]
+    found = [asked.get() for asked in there]
+    return [(here, found)[i % 2][i // 2] for i in range(len(calls))]
 
 
 def _ask(reader: Helper, calls: Sequence[Call]) -> list[Asked]:
@@ -84,6 +73,11 @@ def _asked(
     """The next items, with what was asked for each."""
     for item, calls in islice(source, count):
         yield item, _ask(reader, calls)
+
+
+def _answered(item: T, there: Sequence[Asked]) -> tuple[T, list[Any]]:
+    """In a function of its own, so that the pickled answers go with it."""
+    return item, [asked.get() for asked in there]
 
 
 @contextmanager

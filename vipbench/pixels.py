@@ -117,14 +117,29 @@ def _decode(path: File, data: bytes) -> Ids:
         return pixels.astype(np.uint16) if pixels.itemsize > 1 else pixels.astype(np.uint8)
 
 
-def read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, decoded. Raises UserError for a missing or damaged file."""
+def read_photo(path: Path, wanted: tuple[int, int] | None = None) -> Image.Image:
+    """A photo as RGB, decoded. Raises UserError for a missing or damaged file.
+
+    wanted: the size (height, width) that it will be resized to. Where a half, a quarter or an eighth of the
+    photo is still twice as large, so much of a JPEG is decoded: from the lower frequencies of its blocks.
+    """
     with _open(path, _content(path)) as image:
         try:
+            if wanted is not None:
+                _reduce(image, wanted)
             image.load()
             return image if image.mode == "RGB" else image.convert("RGB")
         except DAMAGE as error:
             raise _damaged(path, error) from None
+
+
+def _reduce(image: Image.Image, wanted: tuple[int, int]) -> None:
+    """Have it decoded smaller, if it is a JPEG. By whole divisors of its size alone: the edge would move."""
+    larger = min(image.height / wanted[0], image.width / wanted[1])
+    for scale in (8, 4, 2):
+        if larger >= 2 * scale and image.height % scale == image.width % scale == 0:
+            image.draft(None, (image.width // scale, image.height // scale))
+            return
 
 
 def resized(photo: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
