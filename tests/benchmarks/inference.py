@@ -119,18 +119,21 @@ def aten(root: Path, precision: str, rounds: int) -> dict[str, Any]:
 
 
 def end_to_end(root: Path, rounds: int) -> dict[str, Any]:
-    """The network on one thread. Alone: its photos decoded beforehand, nothing written. Video by video."""
+    """The network on one thread, beside itself alone: its photos decoded beforehand, nothing written.
+
+    Video by video: the two turns of a round are compared, and are short, since a host's speed changes.
+    """
     data = DatasetSpec("davis", root)
     videos = [video for video in data.open().videos("val") if video.id in SEQUENCES]
-    found: dict[str, list[list[float]]] = {}
+    found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as out:
         for name, video in product(("frame", "dff", "fgfa", "aten", "aten-fast"), videos):
             options = RANDOM if name == "aten-fast" else {"preset": "tiny"}  # it has no weights of that size
             work = Work(MethodSpec(name, options), data, Path(out) / name)
             turns = {name: partial(whole, work, video), f"{name}, alone": alone(work, video)}
             for turn, times in in_turn(turns, rounds).items():
-                found.setdefault(turn, []).append(times)
-    return {"seconds": {name: [sum(of) for of in zip(*times, strict=True)] for name, times in found.items()}}
+                found.setdefault(turn, []).extend(times)
+    return {"seconds": found}
 
 
 def whole(work: Work, video: Video) -> float:

@@ -71,7 +71,7 @@ def test_aten(inference: Inference, tmp_path: Path, table: list[Row]) -> None:
 def test_end_to_end(inference: Inference, test_data: Path, table: list[Row]) -> None:
     """Reading and writing beside a network on one thread: what is left of its own rate."""
     seconds = inference("end_to_end", test_data / "DAVIS", 9)["seconds"]
-    table.extend(beside(seconds, f"{name}", f"{name}, alone", 0.85, "s") for name in METHODS)
+    table.extend(beside(seconds, name, f"{name}, alone", 0.85, "s a video") for name in METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)
