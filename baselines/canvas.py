@@ -115,7 +115,9 @@ class Placement:
 @lru_cache(16)
 def _line(mean: tuple[float, ...], width: int) -> NDArray[np.float32]:
     """The mean of each byte of a line, float32 [3 * width]: NumPy is slow along three channels."""
-    return np.tile(np.array(mean, np.float32), width)
+    line = np.tile(np.array(mean, np.float32), width)
+    line.flags.writeable = False
+    return line
 
 
 def placed(path: Path, spec: Input, tight: bool) -> tuple[Placement, NDArray[np.uint8]]:

@@ -40,10 +40,13 @@ def test_it_is_used_again_once_it_is_free() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no Linux, which alone schedules so")
-def test_it_does_not_interrupt_the_work_and_its_answers_interrupt_its_calls() -> None:
+def test_its_calls_interrupt_nobody_and_its_answers_do() -> None:
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        pytest.skip("the tests themselves are scheduled otherwise")
     with helper() as there:
         found = there.ask(policies).get()
-    assert found == {"MainThread": os.SCHED_BATCH, "send": os.SCHED_OTHER, "receive": os.SCHED_BATCH}
+    assert found["MainThread"] == found["receive"] == os.SCHED_BATCH
+    assert found["send"] == os.SCHED_OTHER
 
 
 def policies() -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Files read ahead and written behind by another process: order, limits, and errors that nobody loses."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from vipbench import pipeline
+from vipbench.helper import helper
 from vipbench.pipeline import AHEAD, BEHIND, Call, ahead, behind
 from vipbench.timing import stopwatch
 
@@ -72,6 +74,21 @@ def test_a_loop_that_is_left_leaves_nothing_to_the_next() -> None:
     assert next(found)[0] == 0
     found.close()  # type: ignore[attr-defined]
     assert list(ahead(calls(3), "decode")) == [(i, [i * 10 + k for k in range(3)]) for i in range(3)]
+
+
+def test_a_loop_that_is_garbage_leaves_a_helper_that_works() -> None:
+    gc.disable()
+    try:
+        box: list[Any] = [ahead(calls(100), "decode")]
+        next(box[0])
+        box.append(box)
+        del box
+        gc.collect()
+        for _ in range(5):
+            with helper() as there:
+                assert there.ask(abs, -3).get() == 3
+    finally:
+        gc.enable()
 
 
 def append(path: Path, i: int) -> None:

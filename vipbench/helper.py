@@ -28,6 +28,8 @@ from vipbench.errors import UserError
 GONE = (EOFError, OSError)
 Queue = SimpleQueue[bytes]
 _idle: list[Helper] = []
+_busy: set[Helper] = set()
+"""So that none is garbage before its block has ended: the pipe of one would be closed, and be used again."""
 
 
 @dataclass(eq=False)
@@ -111,8 +113,7 @@ class Helper:
     def end(self) -> None:
         """End it, whatever it does."""
         self.due.clear()
-        with suppress(OSError):  # the garbage of a loop that was left may have closed it already
-            self.pipe.close()
+        self.pipe.close()
         self.process.kill()
         self.process.wait()
 
@@ -121,6 +122,7 @@ class Helper:
 def helper() -> Iterator[Helper]:
     """A helper for this block alone. At its end, calls that are due are waited for; nobody hears of them."""
     found = _free()
+    _busy.add(found)
     try:
         found.settle().get()
         yield found
@@ -129,6 +131,7 @@ def helper() -> Iterator[Helper]:
         raise
     finally:
         found.drain()
+        _busy.discard(found)
         if found.process.poll() is None:
             _idle.append(found)
 
@@ -153,6 +156,7 @@ def _end_all() -> None:
 
 
 os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
+os.register_at_fork(after_in_child=_busy.clear)
 
 
 def serve(descriptor: int) -> None:
@@ -160,7 +164,7 @@ def serve(descriptor: int) -> None:
     pipe = Connection(descriptor)
     asked, answers = Queue(), Queue()
     # Threads, since a pipe holds less than a photo, and the end of the work must not wait for a call's. The
-    # one that sends may interrupt a call: the work that waits for an answer would wait for the next one too.
+    # first is started before the policy changes: else an answer would leave when the call after it is made.
     Thread(target=_until_gone, args=(_send, pipe, answers), name="send", daemon=True).start()
     _never_interrupt()
     Thread(target=_until_gone, args=(_receive, pipe, asked), name="receive", daemon=True).start()

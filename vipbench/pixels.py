@@ -120,8 +120,8 @@ def _decode(path: File, data: bytes) -> Ids:
 def read_photo(path: Path, wanted: tuple[int, int] | None = None) -> Image.Image:
     """A photo as RGB, decoded. Raises UserError for a missing or damaged file.
 
-    wanted: the size (height, width) that it will be resized to. Where a half, a quarter or an eighth of the
-    photo is still twice as large, so much of a JPEG is decoded: from the lower frequencies of its blocks.
+    wanted: the size (height, width) that it will be resized to. Of a JPEG the photo is then a half, a quarter
+    or an eighth, where that is still twice as large: decoded from the lower frequencies of its blocks.
     """
     with _open(path, _content(path)) as image:
         try:
@@ -134,7 +134,7 @@ def read_photo(path: Path, wanted: tuple[int, int] | None = None) -> Image.Image
 
 
 def _reduce(image: Image.Image, wanted: tuple[int, int]) -> None:
-    """Have it decoded smaller, if it is a JPEG. By whole divisors of its size alone: the edge would move."""
+    """Have it decoded smaller, if it is a JPEG; by a divisor of both sides: else it would be stretched."""
     larger = min(image.height / wanted[0], image.width / wanted[1])
     for scale in (8, 4, 2):
         if larger >= 2 * scale and image.height % scale == image.width % scale == 0:

@@ -35,7 +35,7 @@ class Runs:
     masks: dict[tuple[int, ...], object] = field(default_factory=dict, init=False, repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """As bytes: an array takes ten times as long to pickle."""
+        """As bytes, which pickle several times as fast as arrays."""
         return Runs._found, ((self.starts.tobytes(), self.values.tobytes(), self.ids.tobytes()), self.size)
 
     @classmethod

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 
 from vipbench.baselines.aten import encoding_keys
-from vipbench.baselines.canvas import Placement, placed
+from vipbench.baselines.canvas import Placement
 from vipbench.baselines.fgfa import nearby
 from vipbench.baselines.streaming import Segment, first, segments
+from vipbench.pixels import read_image
 from vipbench.types import Frame, Parsing, Video
 
 
 def photo(frame: Frame, net: Any, tight: bool = False) -> tuple[Any, Placement]:
     """The image [1, 3, canvas] and its placement."""
-    placement, pixels = placed(frame.image, net.preset.input, tight)
-    return placement.on_canvas(pixels)[None].contiguous(), placement
+    rgb = read_image(frame.image)
+    placement = Placement.of((rgb.shape[0], rgb.shape[1]), net.preset.input, tight)
+    return placement.image(rgb)[None], placement
 
 
 def features(method: Any, video: Video, images: Images | None = None) -> list[Any]:

@@ -14,13 +14,13 @@ from made_video import LAYERS, addresses, made  # noqa: E402
 from vipbench import UserError  # noqa: E402
 from vipbench.baselines import presets, weights  # noqa: E402
 from vipbench.baselines.aten import Aten, encoding_keys  # noqa: E402
-from vipbench.baselines.canvas import Placement  # noqa: E402
+from vipbench.baselines.canvas import Placement, placed  # noqa: E402
 from vipbench.baselines.frame import FrameMethod  # noqa: E402
 from vipbench.baselines.instances import paint_persons, parts_of  # noqa: E402
 from vipbench.baselines.network import FrameNet  # noqa: E402
 from vipbench.baselines.network_aten import AtenNet  # noqa: E402
 from vipbench.baselines.streaming import segments  # noqa: E402
-from vipbench.pixels import write_image  # noqa: E402
+from vipbench.pixels import read_photo, write_image  # noqa: E402
 from vipbench.types import Dataset, Frame, Parsing, SegmentMap  # noqa: E402
 
 HEADS = presets.load("tiny", "vip").heads
@@ -132,6 +132,27 @@ def test_canvas_places_a_720p_frame_as_the_paper_does() -> None:
     assert Placement.of((100, 100), spec).window == (31, 31, 481, 481)  # scaled up to 450, odd pixel below
     davis = presets.load("paper-davis", "davis").input
     assert Placement.of((480, 854), davis).window == (4, 0, 508, 896)
+
+
+@pytest.mark.parametrize(("height", "decoded"), [(480, (240, 427)), (482, (482, 855))])
+def test_a_photo_far_larger_than_the_canvas_is_read_smaller(
+    height: int, decoded: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is, and what of it, is as if it was read whole."""
+    spec = presets.load("tiny", "davis").input
+    rows, columns = np.mgrid[:height, : 854 + (height > 480)]
+    rgb = np.stack([columns // 4, rows // 2, (columns + rows) // 6], 2).astype(np.uint8)
+    write_image(path := tmp_path / "photo.jpg", rgb)
+    seen: list[tuple[int, int]] = []
+    resize = Placement.resized
+    monkeypatch.setattr(
+        Placement, "resized", lambda self, p: seen.append((p.height, p.width)) or resize(self, p)
+    )
+    placement, pixels = placed(path, spec, tight=False)
+    assert seen == [decoded]
+    assert placement == Placement.of(rgb.shape[:2], spec)
+    whole = resize(placement, read_photo(path)).astype(int)
+    assert abs(whole - pixels).max() <= 2
 
 
 def test_canvas_round_trip_of_labels_and_padding() -> None:

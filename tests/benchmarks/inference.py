@@ -119,9 +119,9 @@ def aten(root: Path, precision: str, rounds: int) -> dict[str, Any]:
 
 
 def end_to_end(root: Path, rounds: int) -> dict[str, Any]:
-    """The network on one thread, beside itself alone: its photos decoded beforehand, nothing written.
+    """Whole runs beside the network alone (photos decoded beforehand, nothing written), on one thread.
 
-    Video by video: the two turns of a round are compared, and are short, since a host's speed changes.
+    Seconds of each round of each video: turns that are compared are short, since a host's speed changes.
     """
     data = DatasetSpec("davis", root)
     videos = [video for video in data.open().videos("val") if video.id in SEQUENCES]

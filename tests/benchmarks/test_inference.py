@@ -41,7 +41,7 @@ def bf16() -> bool:
 
 
 def beside(seconds: dict[str, list[float]], ours: str, theirs: str, target: float | None, unit: str) -> Row:
-    """The median of the ratios of each round."""
+    """The median of the ratios of each round (of each video), and of the seconds."""
     ratio = median(b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True))
     a, b = (f"{median(seconds[name]):.3f} {unit}" for name in (ours, theirs))
     return Row(ours, a, theirs, b, ratio, target)
