@@ -119,7 +119,8 @@ class AtenNet(GuidedNet):
         correction: Tensor = self.expand(hidden - reduced)
         if self.pool > 1:
             correction = resized(correction, (features.shape[2], features.shape[3]))
-        return features + correction
+        correction += features  # in place: at full size a new map takes longer
+        return correction
 
 
 def _projections(channels: int, inner: int) -> tuple[nn.Module, nn.Module]:

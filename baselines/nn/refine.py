@@ -1,5 +1,7 @@
 """What sharpens a coarse flow and its scale by two images of twice the features' resolution."""
 
+from itertools import chain, product
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,7 +27,7 @@ class Refinement(nn.Module):
         super().__init__()
         inputs = (2 * 3 * DETAIL**2 + 2, *[WIDTH] * (len(DILATIONS) - 1))
         self.layers = nn.Sequential(*map(_conv, inputs, DILATIONS))
-        self.correct = nn.Conv2d(WIDTH, 2, 3, padding=1, bias=False)
+        self.correct: nn.Module = nn.Conv2d(WIDTH, 2, 3, padding=1, bias=False)
         self.scale = nn.Conv2d(WIDTH, channels, 1, bias=False)
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.scale.weight)
@@ -34,14 +36,23 @@ class Refinement(nn.Module):
         """Images [N, 3, 2 H, 2 W] of 0 to 255, mean subtracted. The flow is float32 under autocast too."""
         fine = F.interpolate(flow, target.shape[2:], mode="bilinear", align_corners=False) * DETAIL
         images = (target, warp(reference, fine, border="clamp"))
-        detail = self.layers(torch.cat([*(F.pixel_unshuffle(x, DETAIL) / 255 for x in images), flow], 1))
+        detail = self.layers(torch.cat([*chain.from_iterable(_pixels(x / 255) for x in images), flow], 1))
         return flow + full(self.correct, detail), detail
 
     def scaled(self, scale: Tensor, detail: Tensor) -> Tensor:
-        """A scale [N, C, H, W], sharpened."""
-        corrected: Tensor = self.scale(detail)
-        corrected += scale  # in place: at full size a map of 256 channels takes longer to make than to fill
-        return corrected
+        """A scale [N, C, H, W], sharpened in place where it is channels-last; the result always is.
+
+        At full size a map of 256 channels takes longer to make than to fill.
+        """
+        rows, details = (maps.permute(0, 2, 3, 1).flatten(0, 2) for maps in (scale, detail))
+        rows.addmm_(details, self.scale.weight.flatten(1).T.to(details.dtype))
+        return rows.view(len(scale), *scale.shape[2:], -1).permute(0, 3, 1, 2)
+
+
+def _pixels(image: Tensor) -> list[Tensor]:
+    """F.pixel_unshuffle of an image [N, C, DETAIL H, DETAIL W], map by map, which takes half as long."""
+    places = product(range(image.shape[1]), range(DETAIL), range(DETAIL))
+    return [image[:, c : c + 1, i::DETAIL, j::DETAIL] for c, i, j in places]
 
 
 def _conv(inputs: int, dilation: int) -> nn.Module:
