@@ -80,12 +80,14 @@ class Placement:
         return canvas
 
     def restore(self, maps: Tensor) -> Tensor:
-        """Maps [C, canvas] -> [C, H, W] of the photo: crop the window, bilinear."""
+        """Maps [C, canvas] -> [C, H, W] of the photo: crop the window, bilinear where its size is another."""
         import torch.nn.functional as F
 
         top, left, bottom, right = self.window
-        cropped = maps[None, :, top:bottom, left:right]
-        return F.interpolate(cropped, self.size, mode="bilinear", align_corners=False)[0]
+        cropped = maps[:, top:bottom, left:right]
+        if cropped.shape[1:] == self.size:
+            return cropped
+        return F.interpolate(cropped[None], self.size, mode="bilinear", align_corners=False)[0]
 
     def boxes(self, boxes: Tensor) -> NDArray[np.int64]:
         """Canvas boxes [N, 4] -> whole pixels of the photo, clipped to it."""
