@@ -1,7 +1,7 @@
 """A trained network rewritten for inference: the same up to rounding, with less work.
 
-Batch norms with fixed statistics become part of the convolutions before them, and the class logits, few maps
-of many channels, one matrix product.
+Batch norms with fixed statistics become part of the convolutions before them, and layers of few outputs on
+large maps, the class logits and the correction of a flow, matrix products.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from vipbench.baselines.nn.heads import Atrous, AtrousByTaps, AtrousClassifier
 from vipbench.baselines.nn.mask import MaskHead
 from vipbench.baselines.nn.norm import BatchNorm
+from vipbench.baselines.nn.refine import Refinement
 
 NAMES = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("conv1", "norm1"), ("conv2", "norm2"))
 """How the modules of `nn` call a convolution and its norm."""
@@ -25,6 +26,8 @@ def fold(net: nn.Module) -> None:
     for module in list(net.modules()):
         if isinstance(module, AtrousClassifier) and isinstance(module.atrous, Atrous):
             module.atrous = AtrousByTaps([conv for conv in module.atrous if isinstance(conv, nn.Conv2d)])
+        if isinstance(module, Refinement) and isinstance(module.correct, nn.Conv2d):
+            module.correct = AtrousByTaps([module.correct])
         for name, norm in _pairs(module):
             conv, after = module.get_submodule(name), module.get_submodule(norm)
             if isinstance(conv, nn.Conv2d) and isinstance(after, BatchNorm) and after.statistics != "batch":

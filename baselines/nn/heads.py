@@ -50,29 +50,23 @@ class AtrousByTaps(nn.Module):
     def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         self.rates = [int(conv.dilation[0]) for conv in convs]
-        taps = torch.cat([conv.weight.flip(2, 3).permute(0, 2, 3, 1).flatten(0, 2) for conv in convs])
-        self.taps = nn.Conv2d(taps.shape[1], len(taps), 1, bias=False, device="meta")  # draws no numbers
-        self.taps.weight = nn.Parameter(taps[:, :, None, None].detach())
-        biases = [conv.bias.detach() for conv in convs if conv.bias is not None]
-        self.register_buffer("bias", torch.stack(biases).sum(0)[:, None, None])
+        taps = torch.cat([conv.weight.flip(2, 3).permute(2, 3, 0, 1).flatten(0, 2) for conv in convs])
+        self.taps = nn.Linear(taps.shape[1], len(taps), bias=False, device="meta")  # draws no numbers
+        self.taps.weight = nn.Parameter(taps.detach())
+        biases = [taps.new_zeros(convs[0].out_channels), *(c.bias for c in convs if c.bias is not None)]
+        self.register_buffer("bias", torch.stack(biases).sum(0).detach()[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
         n, (height, width), most = len(x), x.shape[2:], max(self.rates)
-        maps = _planes(self.taps(x)).view(n, len(self.rates), -1, 9, height, width)
+        rows = x.permute(0, 2, 3, 1).flatten(0, 2)
+        # Turned, so that each tap gives maps; a 1x1 convolution of channels-last maps would give rows.
+        maps = (self.taps.weight @ rows.T).view(len(self.rates), 9, -1, n, height, width)
         summed = exact(maps.new_zeros(n, maps.shape[2], height + 2 * most, width + 2 * most))
-        for i, rate in enumerate(self.rates):
-            for tap, shift in enumerate(product((-rate, 0, rate), repeat=2)):
+        for rate, taps in zip(self.rates, maps, strict=True):
+            for tap, shift in zip(taps, product((-rate, 0, rate), repeat=2), strict=True):
                 top, left = (most + s for s in shift)
-                summed[..., top : top + height, left : left + width] += maps[:, i, :, tap]
+                summed[..., top : top + height, left : left + width] += tap.transpose(0, 1)
         return summed[..., most:-most, most:-most] + self.bias
-
-
-def _planes(maps: Tensor) -> Tensor:
-    """Channels-last maps as planes, image by image: torch transposes matrices faster than batches of maps."""
-    planes = torch.empty_like(maps, memory_format=torch.contiguous_format)
-    for to, one in zip(planes, maps, strict=True):
-        to.flatten(1).copy_(one.flatten(1))
-    return planes
 
 
 class AtrousClassifier(nn.Module):
