@@ -1,8 +1,9 @@
-"""Large layers of FlowNet-S with their weights as oneDNN reads them; inference on a CPU alone.
+"""Layers of FlowNet-S as oneDNN takes them: with their leaky ReLU, large weights as it reads them.
 
-torch arranges the weights of a convolution anew in each call. The deep layers of the full-size FlowNet-S have
-most of its weights and see few cells, so that this takes a third of its time, half of it for a single pair.
-Layers with few weights gain nothing: oneDNN would arrange them again where its guess does not fit their maps.
+Inference on a CPU alone. torch arranges the weights of a convolution anew in each call. The deep layers of
+the full-size FlowNet-S have most of its weights and see few cells, so that this takes a third of its time,
+half of it for a single pair. Few weights are left as they are: what oneDNN guesses often does not fit their
+maps, and it would arrange them again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LARGE = 1 << 17
-"""Weights of a layer for which it pays."""
+"""Weights of a layer for which it pays to arrange them once."""
 TILE = 32
 """Channels that a matrix unit takes at once. In bfloat16 oneDNN takes 386 inputs six times as long as 416."""
 OPERATORS: Any = torch.ops.mkldnn
@@ -35,11 +36,10 @@ class Packed(nn.Module):
             self.geometry.insert(1, conv.output_padding)
             self.padding = -len(weight) % TILE if weight.dtype == torch.bfloat16 else 0
             weight = F.pad(weight, (0, 0) * 3 + (0, self.padding))
-            self.convolve = OPERATORS._convolution_transpose_pointwise
-            self.weight = OPERATORS._reorder_convolution_transpose_weight(weight, *self.geometry)
+            self.convolve, arranged = OPERATORS._convolution_transpose_pointwise, _arranged_transposed
         else:
-            self.convolve = OPERATORS._convolution_pointwise
-            self.weight = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *self.geometry)
+            self.convolve, arranged = OPERATORS._convolution_pointwise, _arranged
+        self.weight = arranged(weight, self.geometry) if weight.numel() >= LARGE else weight
         self.plain = nn.Sequential(conv, relu).to("meta")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,10 +56,20 @@ class Packed(nn.Module):
         return found
 
 
+def _arranged(weight: Tensor, geometry: list[Any]) -> Tensor:
+    arranged: Tensor = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *geometry)
+    return arranged
+
+
+def _arranged_transposed(weight: Tensor, geometry: list[Any]) -> Tensor:
+    arranged: Tensor = OPERATORS._reorder_convolution_transpose_weight(weight, *geometry)
+    return arranged
+
+
 def packable(weight: Tensor) -> bool:
-    """Whether there are enough weights, and oneDNN computes on the CPU in their type."""
+    """Whether oneDNN computes on the CPU in the weights' type."""
     there = ONEDNN.is_available() and hasattr(OPERATORS, "_convolution_transpose_pointwise")
-    if weight.device.type != "cpu" or weight.numel() < LARGE or not there:
+    if weight.device.type != "cpu" or not there:
         return False
     low = weight.dtype == torch.bfloat16 and OPERATORS._is_mkldnn_bf16_supported()
     return bool(low or weight.dtype == torch.float32)

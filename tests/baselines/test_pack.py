@@ -49,9 +49,13 @@ def packed_layers(of: nn.Module) -> list[Packed]:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("large", [0, 1 << 17], ids=["arranged", "as they are"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_packed_layer_is_the_layer_and_its_relu(layer: str, dtype: Any) -> None:
+def test_a_packed_layer_is_the_layer_and_its_relu(
+    layer: str, dtype: Any, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vipbench.baselines.pack.LARGE", large)
     torch.manual_seed(0)
     both = nn.Sequential(LAYERS[layer](), nn.LeakyReLU(0.1, inplace=True)).to(dtype)
     if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
@@ -102,16 +106,23 @@ def test_the_engine_packs_weights_in_its_precision(precision: Any, dtype: Any, a
     assert not packed_layers(GuidedEngine(net(), "cpu", "exact").net)
 
 
-def test_small_layers_other_types_and_other_devices_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = torch.zeros(512, 256, 1, 1)
-    assert packable(large)
-    assert not packable(large[1:])
-    assert not any(map(packable, (large.double(), large.half(), large.to("meta"))))
+def test_other_types_and_other_devices_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.zeros(5, 6, 1, 1)
+    assert packable(weight)
+    assert not any(map(packable, (weight.double(), weight.half(), weight.to("meta"))))
     monkeypatch.setattr("vipbench.baselines.pack.ONEDNN.is_available", lambda: False)
-    assert not packable(large)
+    assert not packable(weight)
     tiny = net()
     pack(tiny)
     assert not packed_layers(tiny)
+
+
+def test_few_weights_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv = nn.Conv2d(8, 16, 3, padding=1)
+    monkeypatch.setattr("vipbench.baselines.pack.LARGE", conv.weight.numel())
+    assert Packed(deepcopy(conv), nn.LeakyReLU(0.1)).weight.is_mkldnn
+    monkeypatch.setattr("vipbench.baselines.pack.LARGE", conv.weight.numel() + 1)
+    assert torch.equal(Packed(deepcopy(conv), nn.LeakyReLU(0.1)).weight, conv.weight)
 
 
 def test_bfloat16_is_packed_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
