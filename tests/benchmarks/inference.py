@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -64,13 +64,24 @@ def rendered(root: Path, frames: int, size: tuple[int, int]) -> tuple[Davis, Vid
     return data, video
 
 
-def network(method: Any, video: Video) -> float:
-    """Seconds a frame without the waits for decoding."""
-    with stopwatch() as watch:
-        for _ in method.predict(video):
-            pass
-        read = watch.read()
-    return (read.seconds - read.stages.get("decode", 0.0)) / len(video.frames)
+def longer(video: Video, frames: int) -> Video:
+    """The video over and over, as one of so many frames."""
+    repeated = (video.frames[i % len(video.frames)] for i in range(frames))
+    return replace(video, frames=tuple(replace(f, name=f"{i:05d}", index=i) for i, f in enumerate(repeated)))
+
+
+def period(method: Any, video: Video, rounds: int) -> Callable[[], float]:
+    """Seconds a frame of each next period of a method (a segment), without the waits for decoding."""
+    found = method.predict(longer(video, (rounds + 2) * method.period))
+
+    def turn() -> float:
+        with stopwatch() as watch:
+            for _ in islice(found, method.period):
+                pass
+            read = watch.read()
+        return (read.seconds - read.stages.get("decode", 0.0)) / method.period
+
+    return turn
 
 
 def plainly(method: Any, video: Video) -> float:
@@ -92,17 +103,23 @@ MOVED: dict[str, dict[str, Any]] = {
 
 
 def full(root: Path, precision: str, rounds: int) -> dict[str, Any]:
-    """What is there to be faster than `frame`, by the same engine in the same precision."""
+    """What is there to be faster than `frame`, each in turn with it, by the same engine and precision.
+
+    A turn is a segment, or a frame of `frame`: short, since the speed of a host changes.
+    """
     data, video = rendered(root, 10, (512, 896))
-    nine, three = (replace(video, frames=video.frames[:n]) for n in (9, 3))
     options = FULL_SIZE | {"precision": precision}
+    frame = FrameMethod(data, **options)
     methods = {
-        "frame": (FrameMethod(data, **options), three),
-        "aten-fast, l = 3": (AtenFast(data, **options), nine),
-        "aten-fast, l = 5": (AtenFast(data, l=5, **options), video),
-        "dff": (Dff(data, **options), video),
+        "aten-fast, l = 3": AtenFast(data, **options),
+        "aten-fast, l = 5": AtenFast(data, l=5, **options),
+        "dff": Dff(data, **options),
     }
-    return {"seconds": in_turn({name: partial(network, *each) for name, each in methods.items()}, rounds)}
+    found = {}
+    for name, method in methods.items():
+        both = {name: method, f"frame beside {name}": frame}
+        found |= in_turn({n: period(each, video, rounds) for n, each in both.items()}, rounds)
+    return {"seconds": found}
 
 
 def aten(root: Path, precision: str, rounds: int) -> dict[str, Any]:
@@ -111,7 +128,7 @@ def aten(root: Path, precision: str, rounds: int) -> dict[str, Any]:
     options = FULL_SIZE | {"precision": precision}
     saving = {f"aten -o {name}": saved for name, saved in MOVED.items()}
     turns: Turns = {
-        name: partial(network, Aten(data, **options, **saved), video)
+        name: period(Aten(data, **options, **saved), video, rounds)
         for name, saved in ({"aten": {}} | saving).items()
     }
     turns["plain loop"] = partial(plainly, Aten(data, **FULL_SIZE, precision="exact"), video)
@@ -161,11 +178,9 @@ def alone(work: Work, video: Video) -> Callable[[], float]:
 def memory(root: Path, method: str, frames: int) -> dict[str, Any]:
     """Peak MB of a run, from images to files: of this process, and of its helper."""
     _, video = rendered(root, 50, (96, 160))
-    longer = tuple(replace(video.frames[i % 50], name=f"{i:05d}", index=i) for i in range(frames))
     with tempfile.TemporaryDirectory() as out:
-        Work(MethodSpec(method, RANDOM), DatasetSpec("davis", root / "DAVIS"), Path(out))(
-            replace(video, frames=longer)
-        )
+        work = Work(MethodSpec(method, RANDOM), DatasetSpec("davis", root / "DAVIS"), Path(out))
+        work(longer(video, frames))
     status = Path("/proc/self/status")
     with helper() as beside:
         there = beside.ask(status.read_text).get()
