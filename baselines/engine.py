@@ -3,7 +3,7 @@
 Precisions, an option of every method:
 
     exact     the modules as they were trained, an image or a pair at a time: the bits of the plain loop
-    float32   batch norms folded, large layers packed, maps channels-last, batches: the same up to rounding
+    float32   batch norms folded, layers of flow packed, maps channels-last, batches: the same up to rounding
     bf16      float32 with convolutions in bfloat16; flows, positions, probabilities and boxes are exact
 """
 

@@ -169,7 +169,7 @@ class GuidedNet(FrameNet):
 def pooled(image: Tensor, n: int) -> Tensor:
     """An image [N, 3, H, W] of a pixel for n x n; n divides its sides.
 
-    F.avg_pool2d up to rounding, which takes four times as long for so few channels.
+    F.avg_pool2d up to rounding, which takes two to four times as long for so few channels.
     """
     rows = reduce(torch.add, (image[..., i::n, :] for i in range(n)))
     return reduce(torch.add, (rows[..., j::n] for j in range(n))) / n**2 if n > 1 else image

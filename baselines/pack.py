@@ -1,4 +1,4 @@
-"""Layers of FlowNet-S as oneDNN takes them: with their leaky ReLU, large weights as it reads them.
+"""Layers of FlowNet-S and its refinement as oneDNN takes them: with their leaky ReLU, large weights arranged.
 
 Inference on a CPU alone. torch arranges the weights of a convolution anew in each call. The deep layers of
 the full-size FlowNet-S have most of its weights and see few cells, so that this takes a third of its time,
@@ -23,7 +23,7 @@ ONEDNN: Any = torch.backends.mkldnn
 
 
 class Packed(nn.Module):
-    """A convolution and the leaky ReLU after it, up to rounding: [N, C, H, W] -> channels-last maps.
+    """A convolution and the leaky ReLU after it, up to rounding; [N, C, H, W].
 
     For inference alone: it has no gradients, and its weights are in no state_dict.
     """

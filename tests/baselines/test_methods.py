@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install 'vipbench[baselines]'")
 
+import torch.nn.functional as F  # noqa: E402
 from made_video import LAYERS, addresses, made  # noqa: E402
 
 from vipbench import UserError  # noqa: E402
@@ -167,6 +168,16 @@ def test_canvas_round_trip_of_labels_and_padding() -> None:
     image = placement.image(np.full((48, 60, 3), 200, np.uint8))
     assert image[0, 0, 0].item() == pytest.approx(-123.7)  # padding is black, then the mean is taken
     assert image[0, top + 5, left + 5].item() == pytest.approx(200 - 123.7)
+
+
+@pytest.mark.parametrize("size", [(48, 60), (96, 120), (96, 60)])
+def test_maps_are_restored_to_the_photo_from_its_window(size: tuple[int, int]) -> None:
+    """Resized as torch does, also where there is nothing to resize: the second photo."""
+    canvas, window = (128, 128), (16, 4, 112, 124)
+    maps = torch.rand(2, *canvas, generator=torch.Generator().manual_seed(0))
+    cropped = maps[None, :, 16:112, 4:124]
+    expected = F.interpolate(cropped, size, mode="bilinear", align_corners=False)[0]
+    assert torch.equal(Placement(size, window, canvas, (0, 0, 0)).restore(maps), expected)
 
 
 def test_persons_are_painted_by_score_and_dropped_when_mostly_hidden() -> None:
