@@ -1,5 +1,7 @@
 """The fused back ends of the warp as operators of torch, what `auto` takes, and half precision."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -108,6 +110,20 @@ def test_threads_change_no_bit(threads: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert torch.equal(warp(features, flow, scale, backend="cpu"), expected)
     assert expected.is_contiguous(memory_format=LAST)
+
+
+@pytest.mark.skipif(cpu.native is None, reason="the kernels are not compiled here")
+def test_the_kernel_needs_no_threads_of_torch() -> None:
+    """Where nobody has loaded OpenMP, one thread does it all."""
+    code = (
+        "import numpy as np, sys\n"
+        "from vipbench.native import native\n"
+        "features = np.arange(96, dtype=np.float32).reshape(1, 4, 8, 3)\n"
+        "flow, out = np.zeros((1, 2, 4, 8), np.float32), np.empty_like(features)\n"
+        "native.warp(features, flow, None, None, out, 4, 3, 4, 8, 0, 2)\n"
+        "assert (out == features).all() and 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.skipif(cpu.native is None, reason="the kernels are not compiled here")

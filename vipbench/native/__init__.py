@@ -66,10 +66,9 @@ class Kernels(Protocol):
         height: int,
         width: int,
         border: int,
-        first: int,
-        last: int,
+        threads: int,
     ) -> None:
-        """Rows first..last-1, over all maps, of what baselines/nn/warp computes, into `out`.
+        """What baselines/nn/warp computes, into `out`, by so many of torch's threads where they are OpenMP's.
 
         features [K, H, W, C], scale (or None) and out [N, H, W, C]: bfloat16, float32 or float64 by itemsize;
         flow [N, 2, H, W] float32, for float64 the same; keys int64 [N] or None. Raises ValueError for other

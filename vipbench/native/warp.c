@@ -4,6 +4,10 @@
    four rows and the scale's and writes one. */
 
 #include "kernels.h"
+#if defined(__GNUC__) && !defined(_WIN32)
+#define TEAM
+#include <dlfcn.h>
+#endif
 
 /* The loops are compiled for wider vectors too, and the processor's own are taken when the module is loaded. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -16,6 +20,8 @@
 #if defined(_MSC_VER)
 #define restrict __restrict
 #endif
+
+#define BANDS 8 /* of rows for each thread, so that none waits long for another */
 
 enum border { ATEN, ZEROS, CLAMP };
 
@@ -116,7 +122,7 @@ static int fits(const Py_buffer *in, const Py_buffer *out, struct sizes is, Py_s
     Py_ssize_t map = plane * is.channels * item, n = flow->len / (2 * plane * real), maps = features->len / map;
     if (flow->len != n * 2 * plane * real || features->len != maps * map || out->len != n * map)
         return 0;
-    if ((scale->buf && scale->len != out->len) || is.first < 0 || is.last > n * is.height)
+    if (scale->buf && scale->len != out->len)
         return 0;
     if (!keys->buf)
         return maps == n;
@@ -128,27 +134,78 @@ static int fits(const Py_buffer *in, const Py_buffer *out, struct sizes is, Py_s
     return 1;
 }
 
+/* A warp in bands of rows: whichever thread is free takes the next. */
+struct work {
+    const void *features, *flow, *scale, *keys;
+    void *out;
+    int item;
+    struct sizes is; /* of all rows */
+    Py_ssize_t band, next;
+};
+
+static Py_ssize_t take(struct work *work)
+{
+#ifdef TEAM
+    return __atomic_fetch_add(&work->next, work->band, __ATOMIC_RELAXED);
+#else
+    Py_ssize_t first = work->next;
+    work->next += work->band;
+    return first;
+#endif
+}
+
+static void bands(void *of)
+{
+    struct work *work = of;
+    const void *f = work->features, *m = work->flow, *s = work->scale, *k = work->keys;
+    struct sizes is = work->is;
+    while ((is.first = take(work)) < work->is.last) {
+        Py_ssize_t end = is.first + work->band;
+        is.last = end < work->is.last ? end : work->is.last;
+        if (work->item == 2)
+            warp_bfloat16(f, m, s, k, work->out, is);
+        else if (work->item == 4)
+            warp_float(f, m, s, k, work->out, is);
+        else
+            warp_double(f, m, s, k, work->out, is);
+    }
+}
+
+/* By the threads that torch computes with, where they are OpenMP's: they spin for a while after each operator, and
+   others would have to share their processors with them. */
+static void share(struct work *work, int threads)
+{
+#ifdef TEAM
+    void (*parallel)(void (*)(void *), void *, unsigned, unsigned) = NULL;
+    if (threads > 1)
+        *(void **)&parallel = dlsym(RTLD_DEFAULT, "GOMP_parallel");
+    if (parallel) {
+        parallel(bands, work, (unsigned)threads, 0);
+        return;
+    }
+#endif
+    (void)threads;
+    bands(work);
+}
+
 PyObject *warp(PyObject *self, PyObject *args)
 {
     Py_buffer in[4] = {{0}}, out = {0};
-    struct sizes is;
-    int item;
+    struct sizes is = {0};
+    int item, threads;
     PyObject *done = NULL;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*z*z*w*iiiiinn", in, in + 1, in + 2, in + 3, &out, &item, &is.channels,
-                          &is.height, &is.width, &is.border, &is.first, &is.last))
+    if (!PyArg_ParseTuple(args, "y*y*z*z*w*iiiiii", in, in + 1, in + 2, in + 3, &out, &item, &is.channels,
+                          &is.height, &is.width, &is.border, &threads))
         return NULL;
     if (!fits(in, &out, is, item)) {
         PyErr_SetString(PyExc_ValueError, "warp: the arrays do not have the sizes");
     } else {
-        const void *f = in[0].buf, *m = in[1].buf, *s = in[2].buf, *k = in[3].buf;
+        is.last = out.len / ((Py_ssize_t)item * is.channels * is.width);
+        Py_ssize_t band = is.last / (threads > 1 ? BANDS * (Py_ssize_t)threads : 1);
+        struct work work = {in[0].buf, in[1].buf, in[2].buf, in[3].buf, out.buf, item, is, band ? band : 1, 0};
         Py_BEGIN_ALLOW_THREADS;
-        if (item == 2)
-            warp_bfloat16(f, m, s, k, out.buf, is);
-        else if (item == 4)
-            warp_float(f, m, s, k, out.buf, is);
-        else
-            warp_double(f, m, s, k, out.buf, is);
+        share(&work, threads);
         Py_END_ALLOW_THREADS;
         done = Py_NewRef(Py_None);
     }

@@ -3,10 +3,6 @@
 The kernel is vipbench/native/warp.c; without a compiler, F.embedding_bag does the same in two more passes.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,7 +15,6 @@ from vipbench.native import Kernels, native
 
 TYPES = (torch.float32, torch.float64, torch.bfloat16)
 FEWEST = 1 << 16  # elements for which a second thread pays
-BANDS = 8  # of rows for each thread, so that none waits long for another
 
 
 def fused(features: Tensor, flow: Tensor, scale: Tensor | None, keys: Tensor | None, border: str) -> Tensor:
@@ -54,32 +49,9 @@ def _by_kernel(
     flow = flow.to(torch.promote_types(features.dtype, torch.float32)).contiguous()
     arrays = _array(features), _buffer(flow), _array(scale), _buffer(keys), _array(out)
     sizes = features.itemsize, c, height, width, BORDERS.index(border)
-    rows = n * height
-    threads = min(torch.get_num_threads(), rows) if out.numel() > FEWEST else 1
-    bands = pairwise(_cuts(rows, threads))
-
-    def work() -> None:
-        for first, last in bands:  # whoever is free takes the next
-            kernels.warp(*arrays, *sizes, first, last)
-
-    # This thread works too: another may come late, when those of torch still spin after their last operator.
-    others = [_pool(threads - 1, os.getpid()).submit(work) for _ in range(threads - 1)]
-    work()
-    for other in others:
-        other.result()
+    threads = torch.get_num_threads() if out.numel() > FEWEST else 1
+    kernels.warp(*arrays, *sizes, threads)
     return out
-
-
-def _cuts(rows: int, threads: int) -> list[int]:
-    """Where to cut the rows into bands: several for each of many threads."""
-    bands = min(BANDS * threads, rows) if threads > 1 else 1
-    return [rows * i // bands for i in range(bands + 1)]
-
-
-@cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """One a process: the threads of a pool do not live on in a fork."""
-    return ThreadPoolExecutor(threads, "warp")
 
 
 def _array(maps: Tensor | None) -> Any:
