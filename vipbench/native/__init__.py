@@ -68,7 +68,9 @@ class Kernels(Protocol):
         border: int,
         threads: int,
     ) -> None:
-        """What baselines/nn/warp computes, into `out`, by so many of torch's threads where they are OpenMP's.
+        """What baselines/nn/warp computes, into `out`.
+
+        By so many of torch's threads where GOMP_parallel is found in the process, else by one.
 
         features [K, H, W, C], scale (or None) and out [N, H, W, C]: bfloat16, float32 or float64 by itemsize;
         flow [N, 2, H, W] float32, for float64 the same; keys int64 [N] or None. Raises ValueError for other

@@ -21,7 +21,7 @@
 #define restrict __restrict
 #endif
 
-#define BANDS 8 /* of rows for each thread, so that none waits long for another */
+#define BANDS 8 /* of rows for each thread, at least, so that none waits long for another */
 
 enum border { ATEN, ZEROS, CLAMP };
 
@@ -116,6 +116,8 @@ WARP(warp_bfloat16, bfloat16, float, wide_bfloat16, narrow_bfloat16)
 static int fits(const Py_buffer *in, const Py_buffer *out, struct sizes is, Py_ssize_t item)
 {
     const Py_buffer *features = in, *flow = in + 1, *scale = in + 2, *keys = in + 3;
+    if (item != 2 && item != 4 && item != 8)
+        return 0;
     if (is.channels < 1 || is.height < 1 || is.width < 1 || is.height > 1 << 22 || is.width > 1 << 22)
         return 0;
     Py_ssize_t real = item == 8 ? 8 : 4, plane = (Py_ssize_t)is.height * is.width;
@@ -171,8 +173,8 @@ static void bands(void *of)
     }
 }
 
-/* By the threads that torch computes with, where they are OpenMP's: they spin for a while after each operator, and
-   others would have to share their processors with them. */
+/* By the threads that torch computes with, where GOMP_parallel is found: they spin for a while after each operator,
+   and others would have to share their processors with them. After a fork they hang, as torch's operators do. */
 static void share(struct work *work, int threads)
 {
 #ifdef TEAM
@@ -202,6 +204,7 @@ PyObject *warp(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "warp: the arrays do not have the sizes");
     } else {
         is.last = out.len / ((Py_ssize_t)item * is.channels * is.width);
+        threads = threads < is.last ? threads : (int)is.last;
         Py_ssize_t band = is.last / (threads > 1 ? BANDS * (Py_ssize_t)threads : 1);
         struct work work = {in[0].buf, in[1].buf, in[2].buf, in[3].buf, out.buf, item, is, band ? band : 1, 0};
         Py_BEGIN_ALLOW_THREADS;
